@@ -1,0 +1,1 @@
+"""Native labels of each dataset into the shared schema: one module a dataset."""

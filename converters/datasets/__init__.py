@@ -1,0 +1,1 @@
+"""One converter a module, found by presence."""

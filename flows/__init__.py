@@ -1,0 +1,1 @@
+"""Prefect wiring: flows and tasks around plain functions."""

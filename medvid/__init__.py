@@ -1,0 +1,1 @@
+"""The engine: media, captions, tasks, splits, shards, releases, room by room."""

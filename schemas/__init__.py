@@ -1,0 +1,1 @@
+"""What every room of the project speaks: types, vocabularies, errors, table schemas."""
