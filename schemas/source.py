@@ -1,8 +1,8 @@
 """Facts about a source that tasks, captions and cards need: its specification."""
 
-from fractions import Fraction
 from collections.abc import Mapping
 from enum import StrEnum
+from fractions import Fraction
 
 from pydantic import Field
 

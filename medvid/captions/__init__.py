@@ -1,0 +1,1 @@
+"""Captions: text about clips, events and regions, grounded in labels."""

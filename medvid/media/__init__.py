@@ -1,0 +1,1 @@
+"""Media: probe, integrity check, exact frames, JPEG, overlays, contact sheets."""

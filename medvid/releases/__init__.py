@@ -1,0 +1,1 @@
+"""Releases: ledger, content keys, publish, manifest, quarantine, verify, report."""

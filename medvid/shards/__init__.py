@@ -1,0 +1,1 @@
+"""Shards: deterministic tar writer, index, reader."""

@@ -1,0 +1,1 @@
+"""Splits: identities to train, val and test; selection of pairs."""

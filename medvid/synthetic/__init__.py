@@ -1,0 +1,1 @@
+"""Synthetic native trees: the single home of made-up data."""

@@ -1,0 +1,1 @@
+"""Tasks: clip planning, questions, answer grammars, samples."""
