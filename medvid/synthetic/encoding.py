@@ -1,0 +1,90 @@
+"""H.264 in MP4 with the same bytes for the same pictures."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import ConfigError
+
+
+def write_h264(
+    path: Path,
+    frames: Iterable[npt.NDArray[np.uint8]],
+    *,
+    rate: Fraction,
+    gop: int = 50,
+    b_frames: int = 2,
+    crf: int = 30,
+    preset: str = "ultrafast",
+    pts_ticks: Sequence[int] | None = None,
+    time_base: Fraction | None = None,
+) -> None:
+    """Encode pictures with one thread of x264; nothing variable enters the file.
+
+    Args:
+        path: The `.mp4` to write; replaced if there.
+        frames: RGB, uint8, each of the same even width and height, shape (height, width, 3).
+        rate: Frames per second; the nominal one where `pts_ticks` is given.
+        gop: Largest distance between key frames.
+        b_frames: Largest run of B-frames.
+        crf: Quality, lower is better.
+        preset: One of x264's.
+        pts_ticks: Presentation time of each frame in units of `time_base`, strictly increasing,
+            for variable frame rate; None for frame i at i / rate.
+        time_base: Seconds per tick of `pts_ticks`.
+
+    Raises:
+        ConfigError: There are no frames, their size is odd or changes, or there are not as many
+            times as frames.
+    """
+    if (pts_ticks is None) != (time_base is None):
+        raise ConfigError("pts_ticks and time_base are given together or not at all.")
+    base = time_base if time_base is not None else 1 / Fraction(rate)
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(rate))
+        stream.thread_type = "NONE"
+        context = stream.codec_context
+        context.thread_count = 1
+        context.pix_fmt = "yuv420p"
+        context.time_base = base
+        context.gop_size = gop
+        context.max_b_frames = b_frames
+        context.options = {
+            "preset": preset, "crf": str(crf), "bf": str(b_frames), "threads": "1",
+            "x264-params": "threads=1:lookahead-threads=1:sliced-threads=0",
+        }  # fmt: skip
+        count = 0
+        for count, frame in enumerate(frames, start=1):
+            if count == 1:
+                context.height, context.width = _even_size(frame)
+            elif frame.shape[:2] != (context.height, context.width):
+                raise ConfigError(f"frame {count} is {frame.shape}, not like the first.")
+            # One pass of OpenCV instead of swscale's RGB path: a third of the time.
+            yuv = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            planes = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+            planes.pts = _tick(pts_ticks, count - 1)
+            planes.time_base = base
+            container.mux(stream.encode(planes))
+        if count == 0 or (pts_ticks is not None and len(pts_ticks) != count):
+            raise ConfigError(f"{count} frames came, {len(pts_ticks or ())} times were given.")
+        container.mux(stream.encode(None))
+
+
+def _even_size(frame: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    height, width = frame.shape[:2]
+    if height % 2 or width % 2:
+        raise ConfigError(f"H.264 with 4:2:0 colour needs an even size, not {width}x{height}.")
+    return height, width
+
+
+def _tick(pts_ticks: Sequence[int] | None, position: int) -> int:
+    if pts_ticks is None:
+        return position
+    if position >= len(pts_ticks):
+        raise ConfigError(f"there are only {len(pts_ticks)} times for more frames than that.")
+    return pts_ticks[position]
