@@ -1,0 +1,337 @@
+"""Select samples and write every shard of the release."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.feather as feather
+
+from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_media_shards
+from flows.shard_stages import (
+    INDEX_FILE,
+    SHARD_FILE,
+    FramePlace,
+    PairsPart,
+    SelfContainedPart,
+    annotation_shard_unit,
+    selfcontained_unit,
+)
+from flows.sources import LABEL_TIMEOUT_S, Tally, VideoState, failure_row, frames_needed, read_pool
+from medvid.releases.config import BuildConfig
+from medvid.releases.disk import SpaceNeed, estimate_space, require_space
+from medvid.releases.keys import code_key
+from medvid.releases.publish import manifest_hash
+from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
+from medvid.releases.workspace import Workspace
+from medvid.splits import Selection, SplitAssignment, assign_splits, select_samples
+from schemas.errors import ReleaseError
+from schemas.hashing import content_key
+from schemas.quarantine import QuarantineRow
+from schemas.video import Video
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A selected release with all its shards finished in the store.
+
+    Attributes:
+        states: Videos that reached it.
+        videos: Every video that was converted, also those without samples.
+        pool: Candidate samples without their bytes.
+        assignment: Split of every video.
+        selection: Split and membership of every sample.
+        parent: Release whose media bytes are kept, None where none are.
+        media: Media tars in order of path.
+        large: Annotation units by path.
+        standard: Annotation units of the subset by path.
+        selfcontained: Self-contained units by path.
+        outcomes: Finished shard units by path.
+    """
+
+    states: list[VideoState]
+    videos: list[Video]
+    pool: pa.Table
+    assignment: SplitAssignment
+    selection: Selection
+    parent: Parent | None = None
+    media: list[MediaShard] = field(default_factory=list)
+    large: dict[str, Unit] = field(default_factory=dict)
+    standard: dict[str, Unit] = field(default_factory=dict)
+    selfcontained: dict[str, Unit] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def shard_units(self) -> dict[str, Unit]:
+        """Units of every annotation and self-contained shard, by path."""
+        return self.large | self.standard | self.selfcontained
+
+
+def assemble(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    workspace: Workspace,
+    execute: Executor,
+    progress: Progress,
+    tally: Tally,
+) -> Assembly:
+    """Select, then bring every shard up to date.
+
+    A video whose frames cannot be stored although its check passed leaves the build, and the
+    selection is made again without it.
+    """
+    parent = load_parent(config.output, manifest_hash(config.output))
+    while True:
+        assembly = select(config, states, workspace)
+        if config.media.mode == "frames":
+            _plan_media(config, assembly, workspace, parent)
+            lost = _store_media(assembly, workspace, execute, progress)
+            for state, row in lost:
+                state.alive = False
+                tally.rows.append(row)
+                counts = {"quarantined": 1, "with samples": -1}
+                tally.add("videos", state.recording.source, counts)
+            if lost:
+                continue
+        _write_annotations(config, assembly, workspace, execute, progress)
+        return assembly
+
+
+def select(config: BuildConfig, states: Sequence[VideoState], workspace: Workspace) -> Assembly:
+    """Assign videos to splits and samples to `large` and `standard`."""
+    alive = [state for state in states if state.alive]
+    videos = [state.video for state in states if state.video is not None]
+    pool = read_pool(alive, workspace)
+    assignment = assign_splits(videos, config.splits)
+    selection = select_samples(pool, assignment, config.splits)
+    return Assembly(alive, videos, pool, assignment, selection)
+
+
+def _clip_ids(assembly: Assembly) -> dict[str, list[str]]:
+    """Clips of selected samples, by video name."""
+    frame = pl.from_arrow(assembly.pool.select(["sample_id", "source", "video_id", "clip_id"]))
+    if not isinstance(frame, pl.DataFrame):
+        raise ReleaseError("the pool of samples is not a table.")
+    chosen = frame.join(assembly.selection.table.select("sample_id"), on="sample_id")
+    rows = chosen.select("source", "video_id", "clip_id").unique().sort(pl.all())
+    clips: dict[str, list[str]] = {}
+    for source, video_id, clip_id in rows.iter_rows():
+        clips.setdefault(f"{source}/{video_id}", []).append(clip_id)
+    return clips
+
+
+def _plan_media(
+    config: BuildConfig, assembly: Assembly, workspace: Workspace, parent: Parent | None
+) -> None:
+    clips = _clip_ids(assembly)
+    needed = {
+        state.name: frames_needed(state, workspace, clips.get(state.name, []))
+        for state in assembly.states
+    }
+    assembly.media = plan_media_shards(assembly.states, needed, config, workspace, parent)
+    kept = any(shard.unit is None for shard in assembly.media)
+    assembly.parent = parent if kept else None
+    require_space(space_needed(config, assembly, workspace), workspace.root)
+
+
+def space_needed(config: BuildConfig, assembly: Assembly, workspace: Workspace) -> SpaceNeed:
+    """Estimate what the frames of unfinished media shards will take."""
+    units = [shard.unit for shard in assembly.media if shard.unit is not None]
+    finished = workspace.finished([unit.key for unit in units])
+    sizes = {state.name: state.video.resolution_wh for state in assembly.states if state.video}
+    videos = [
+        (len(part.indices), sizes[f"{part.source}/{part.video_id}"])
+        for shard in assembly.media
+        if shard.unit is not None and shard.unit.key not in finished
+        for part in shard.parts
+    ]
+    return estimate_space(videos, config.media.long_side)
+
+
+def _store_media(
+    assembly: Assembly, workspace: Workspace, execute: Executor, progress: Progress
+) -> list[tuple[VideoState, QuarantineRow]]:
+    """Decode and join, source by source; returns the videos that failed, with their rows."""
+    by_name = {state.name: state for state in assembly.states}
+    lost = []
+    for source in sorted({state.recording.source for state in assembly.states}):
+        own = [s for s in assembly.media if s.path.startswith(f"media/{source}-")]
+        units = [shard.unit for shard in own if shard.unit is not None]
+        finished = workspace.finished([unit.key for unit in units])
+        stale = [s for s in own if s.unit is not None and s.unit.key not in finished]
+        frames = [unit for shard in stale for unit in shard.frames]
+        failed = []
+        if frames:
+            for name, outcome in run_stage(workspace, "frames", frames, execute, progress).items():
+                row = _frames_row(outcome, workspace)
+                if row is not None:
+                    failed.append((by_name[name], row))
+        if not failed:
+            done = run_stage(workspace, "media_shards", units, execute, progress)
+            _require_all(done)
+            assembly.outcomes |= done
+            drop_joined_parts(own, workspace)
+        lost.extend(failed)
+    return lost
+
+
+def drop_joined_parts(shards: Sequence[MediaShard], workspace: Workspace) -> None:
+    """Remove frames that now lie in a media shard; they would double the disk used."""
+    keys = [unit.key for shard in shards for unit in shard.frames]
+    workspace.ledger.forget(keys)
+    for key in keys:
+        shutil.rmtree(workspace.folder("frames", key), ignore_errors=True)
+
+
+def _frames_row(outcome: Outcome, workspace: Workspace) -> QuarantineRow | None:
+    if outcome.record is None:
+        return failure_row(outcome, "decode")
+    info = outcome.record.info
+    if info["ok"]:
+        return None
+    workspace.ledger.forget([outcome.unit.key])
+    source, _, video_id = outcome.unit.name.partition("/")
+    return QuarantineRow(
+        source=source, video_id=video_id, stage="decode", kind="video", reason=info["reason"],
+        detail=info["detail"], retryable=True,
+        action="The file passed its check and then failed: see whether it changed meanwhile.",
+    )  # fmt: skip
+
+
+def _require_all(outcomes: dict[str, Outcome]) -> None:
+    failed = [outcome for outcome in outcomes.values() if outcome.record is None]
+    if failed:
+        raise ReleaseError(
+            f"{len(failed)} shards could not be written, first {failed[0].unit.name}: "
+            f"{failed[0].detail}.",
+            action="Run the build again; what is finished stays finished.",
+        )
+
+
+def _write_annotations(
+    config: BuildConfig,
+    assembly: Assembly,
+    workspace: Workspace,
+    execute: Executor,
+    progress: Progress,
+) -> None:
+    chosen = _selected_ids(assembly)
+    buckets = config.shards.annotation_buckets
+    assembly.large = _annotation_units("large", SPLITS, chosen, assembly, workspace, buckets)
+    standard = {name: [row for row in rows if row[2]] for name, rows in chosen.items()}
+    assembly.standard = _annotation_units(
+        "standard", ("train",), standard, assembly, workspace, config.shards.standard_buckets
+    )
+    units = [*assembly.large.values(), *assembly.standard.values()]
+    assembly.outcomes |= run_stage(workspace, "annotation_shards", units, execute, progress)
+    _require_all(assembly.outcomes)
+    if config.selfcontained and config.media.mode == "frames":
+        assembly.selfcontained = _selfcontained_units(config, assembly, standard, workspace)
+        units = list(assembly.selfcontained.values())
+        assembly.outcomes |= run_stage(workspace, "selfcontained", units, execute, progress)
+        _require_all(assembly.outcomes)
+
+
+SelectedRows = dict[str, list[tuple[str, str, bool]]]
+"""`(sample_id, split, in_standard)` by video name, sorted."""
+
+
+def _selected_ids(assembly: Assembly) -> SelectedRows:
+    frame = pl.from_arrow(assembly.pool.select(["sample_id", "source", "video_id"]))
+    if not isinstance(frame, pl.DataFrame):
+        raise ReleaseError("the pool of samples is not a table.")
+    rows = frame.join(assembly.selection.table, on="sample_id").sort("sample_id")
+    chosen: SelectedRows = {}
+    columns = rows.select("source", "video_id", "sample_id", "split", "in_standard")
+    for source, video_id, sample_id, split, in_standard in columns.iter_rows():
+        chosen.setdefault(f"{source}/{video_id}", []).append((sample_id, split, in_standard))
+    return chosen
+
+
+def _annotation_units(
+    folder: str,
+    splits: Sequence[str],
+    chosen: SelectedRows,
+    assembly: Assembly,
+    workspace: Workspace,
+    buckets: int,
+) -> dict[str, Unit]:
+    groups: dict[str, list[PairsPart]] = {}
+    keys: dict[str, list[object]] = {}
+    for state in sorted(assembly.states, key=lambda state: state.name):
+        bucket = bucket_of(state.recording.source, state.recording.video_id, buckets)
+        for split in splits:
+            ids = tuple(row[0] for row in chosen.get(state.name, []) if row[1] == split)
+            if ids and state.pairs is not None:
+                path = f"{folder}/{split}-{bucket:03d}.tar"
+                place = workspace.folder("pairs", state.pairs.key)
+                groups.setdefault(path, []).append(PairsPart(place, ids))
+                keys.setdefault(path, []).append([state.pairs.key, ids])
+    code = code_key("medvid.shards", "flows:shard_stages.py")
+    return {
+        path: Unit(
+            "annotation_shards", path, content_key("annotation_shard", keys[path], code),
+            annotation_shard_unit, parts, LABEL_TIMEOUT_S,
+        )
+        for path, parts in sorted(groups.items())
+    }  # fmt: skip
+
+
+def _selfcontained_units(
+    config: BuildConfig, assembly: Assembly, standard: SelectedRows, workspace: Workspace
+) -> dict[str, Unit]:
+    places = _frame_places(assembly, workspace)
+    media_keys = [
+        shard.unit.key if shard.unit is not None else f"{shard.path}@parent"
+        for shard in assembly.media
+    ]
+    groups: dict[str, list[SelfContainedPart]] = {}
+    keys: dict[str, list[object]] = {}
+    for state in sorted(assembly.states, key=lambda state: state.name):
+        ids = tuple(row[0] for row in standard.get(state.name, []) if row[1] == "train")
+        if not ids or state.pairs is None or state.video is None:
+            continue
+        bucket = bucket_of(
+            state.recording.source, state.recording.video_id, config.shards.standard_buckets
+        )
+        path = f"standard-selfcontained/train-{bucket:03d}.tar"
+        folder = workspace.folder("pairs", state.pairs.key)
+        part = SelfContainedPart(folder, ids, state.video.time_base, places.get(state.name, {}))
+        groups.setdefault(path, []).append(part)
+        keys.setdefault(path, []).append([state.pairs.key, state.media_key, ids])
+    code = code_key("medvid.shards", "medvid.media", "flows:shard_stages.py")
+    frames = [config.resolved()["media"], media_keys]
+    return {
+        path: Unit(
+            "selfcontained", path, content_key("selfcontained", keys[path], frames, code),
+            selfcontained_unit, parts, LABEL_TIMEOUT_S,
+        )
+        for path, parts in sorted(groups.items())
+    }  # fmt: skip
+
+
+def media_index(
+    shard: MediaShard, assembly: Assembly, workspace: Workspace
+) -> tuple[Path, pa.Table]:
+    """Where a media tar lies now, and its rows of the frame table without the shard's name."""
+    if shard.unit is None:
+        if shard.index is None or assembly.parent is None:
+            raise ReleaseError(f"media shard {shard.path} has neither a unit nor a parent.")
+        return assembly.parent.root / shard.path, shard.index.drop_columns(["shard"])
+    folder = workspace.folder("media_shards", shard.unit.key)
+    return folder / SHARD_FILE, feather.read_table(folder / INDEX_FILE)
+
+
+def _frame_places(assembly: Assembly, workspace: Workspace) -> dict[str, dict[int, FramePlace]]:
+    places: dict[str, dict[int, FramePlace]] = {}
+    for shard in assembly.media:
+        path, table = media_index(shard, assembly, workspace)
+        columns = [table[name].to_pylist() for name in
+                   ("source", "video_id", "index", "offset", "size")]  # fmt: skip
+        for source, video_id, index, offset, size in zip(*columns, strict=True):
+            place = FramePlace(path, offset, size)
+            places.setdefault(f"{source}/{video_id}", {})[index] = place
+    return places

@@ -1,0 +1,271 @@
+"""From native roots to one finished set of pairs a video: discover, convert, check, build."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather as feather
+
+from converters.registry import get_converter
+from flows.stages import (
+    ANNOTATION_FILE,
+    CLIPS_FILE,
+    FRAMES_FILE,
+    SAMPLES_FILE,
+    MediaPayload,
+    PairsPayload,
+    convert_unit,
+    media_unit,
+    pairs_unit,
+)
+from medvid.captions import CaptionSettings
+from medvid.releases.config import BuildConfig, SourceConfig
+from medvid.releases.keys import code_key, media_content_key, recording_key
+from medvid.releases.units import Outcome, Unit
+from medvid.releases.workspace import Workspace
+from schemas.errors import ConfigError, MissingSourceError
+from schemas.hashing import content_key
+from schemas.quarantine import QuarantineRow
+from schemas.source import SourceSpec, TaskName
+from schemas.video import Recording, Video
+
+LABEL_TIMEOUT_S = 600.0
+
+
+@dataclass(slots=True)
+class VideoState:
+    """One video on its way through the build.
+
+    Attributes:
+        recording: What `discover` found.
+        config: Its source's settings.
+        convert: Unit that reads its labels.
+        media: Unit that checks its pictures, None without media.
+        media_key: Content key of its pictures, empty without media.
+        pairs: Unit that builds its samples.
+        video: The video as its annotation describes it, once converted.
+        alive: Whether it can still reach the release.
+    """
+
+    recording: Recording
+    config: SourceConfig
+    convert: Unit
+    media: Unit | None = None
+    media_key: str = ""
+    pairs: Unit | None = None
+    video: Video | None = None
+    alive: bool = True
+
+    @property
+    def name(self) -> str:
+        """Readable name: source and video id."""
+        return f"{self.recording.source}/{self.recording.video_id}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of everything that went in; filled stage by stage.
+
+    Attributes:
+        rows: The quarantine.
+        records_in: Native records by source and kind.
+        issues: Faults by source and `disposition:kind:reason`.
+        fates: Segments by source and `kind:fate`.
+        candidates: Clip candidates by source and fate.
+        drops: Questions not asked, by source and `task:reason`.
+        videos: Videos by source and what became of them.
+    """
+
+    rows: list[QuarantineRow] = field(default_factory=list)
+    records_in: dict[str, Counter[str]] = field(default_factory=dict)
+    issues: dict[str, Counter[str]] = field(default_factory=dict)
+    fates: dict[str, Counter[str]] = field(default_factory=dict)
+    candidates: dict[str, Counter[str]] = field(default_factory=dict)
+    drops: dict[str, Counter[str]] = field(default_factory=dict)
+    videos: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, table: str, source: str, counts: dict[str, int]) -> None:
+        """Add counts of a source to one of the tables."""
+        getattr(self, table).setdefault(source, Counter()).update(counts)
+
+
+def converter_key(source: str) -> str:
+    """Hash of all that decides what a converter returns."""
+    spec = get_converter(source).spec
+    return content_key(
+        code_key("schemas", f"converters.datasets:{source}.py"), _shared_converter_code(), spec
+    )
+
+
+def _shared_converter_code() -> str:
+    folder = Path(__file__).parent.parent / "converters"
+    names = sorted(path.name for path in folder.glob("*.py"))
+    return code_key(*(f"converters:{name}" for name in names))
+
+
+def discover(config: BuildConfig, workspace: Workspace) -> list[VideoState]:
+    """List every video of every source, with the content key of its conversion.
+
+    Raises:
+        MissingSourceError: A root holds nothing of its source.
+        ConfigError: A video asked for by name is not there.
+    """
+    states: list[VideoState] = []
+    for source in config.sources:
+        recordings = get_converter(source.name).discover(source.root)
+        states.extend(_states_of(source, recordings, workspace))
+    return states
+
+
+def _states_of(
+    source: SourceConfig, recordings: Sequence[Recording], workspace: Workspace
+) -> list[VideoState]:
+    if source.videos is not None:
+        known = {recording.video_id for recording in recordings}
+        unknown = sorted(set(source.videos) - known)
+        if unknown:
+            raise ConfigError(
+                f"videos {unknown} are not under the root.", dataset=source.name, field="videos"
+            )
+        recordings = [r for r in recordings if r.video_id in source.videos]
+    code = converter_key(source.name)
+    states = []
+    for recording in recordings:
+        key = recording_key(recording, code, workspace.ledger.sha256_of)
+        name = f"{recording.source}/{recording.video_id}"
+        unit = Unit("convert", name, key, convert_unit, recording, LABEL_TIMEOUT_S)
+        states.append(VideoState(recording, source, unit))
+    return states
+
+
+def plan_media(
+    state: VideoState, config: BuildConfig, workspace: Workspace
+) -> QuarantineRow | None:
+    """Give a video its media unit; a video without pictures leaves the build with a row."""
+    recording = state.recording
+    media = recording.media
+    try:
+        if media is None:
+            raise MissingSourceError("labels are here, pictures are not.")
+        state.media_key = media_content_key(recording.root, media, workspace.ledger.sha256_of)
+    except MissingSourceError as error:
+        state.alive = False
+        return QuarantineRow(
+            source=recording.source, video_id=recording.video_id, stage="probe", kind="video",
+            reason="missing_media", detail=error.problem,
+            action="Put the video where the data card says, or build with --media none.",
+            file=error.source or "",
+        )  # fmt: skip
+    key = content_key("media", state.media_key, media, code_key("medvid.media"))
+    state.media = Unit(
+        "media", state.name, key, media_unit, MediaPayload(recording.root, media),
+        config.media.timeout_s,
+    )  # fmt: skip
+    return None
+
+
+def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> None:
+    """Give a video its pairs unit."""
+    spec = get_converter(state.recording.source).spec
+    tasks = tasks_of(spec, state.config)
+    captions = CaptionSettings(
+        seed=config.seed, max_regions_per_clip=config.tasks.max_regions_per_clip
+    )
+    code = code_key("medvid.tasks", "medvid.captions", "schemas", "flows:stages.py")
+    key = content_key(
+        "pairs", state.convert.key, state.media.key if state.media else None, code, spec,
+        tasks, config.clips, captions, config.tasks,
+    )  # fmt: skip
+    frames = workspace.folder("media", state.media.key) / FRAMES_FILE if state.media else None
+    payload = PairsPayload(
+        annotation=workspace.folder("convert", state.convert.key) / ANNOTATION_FILE,
+        frames=frames, tasks=tasks, clips=config.clips, captions=captions, settings=config.tasks,
+    )  # fmt: skip
+    state.pairs = Unit("pairs", state.name, key, pairs_unit, payload, LABEL_TIMEOUT_S)
+
+
+def tasks_of(spec: SourceSpec, source: SourceConfig) -> tuple[TaskName, ...]:
+    """Tasks to build for a source, in the order of the eight.
+
+    Raises:
+        ConfigError: The source's labels do not support a task asked for.
+    """
+    supported = {*spec.tasks, *spec.extra_tasks}
+    asked = {*(spec.tasks if source.tasks is None else source.tasks), *source.extra_tasks}
+    if asked - supported:
+        raise ConfigError(
+            f"{sorted(asked - supported)} cannot be made from these labels.",
+            dataset=spec.name, field="tasks", action=f"Choose among {sorted(supported)}.",
+        )  # fmt: skip
+    return tuple(task for task in TaskName if task in asked)
+
+
+def failure_row(outcome: Outcome, stage: str) -> QuarantineRow:
+    """Quarantine row of a unit the machine failed."""
+    source, _, video_id = outcome.unit.name.partition("/")
+    return QuarantineRow(
+        source=source, video_id=video_id, stage=stage, kind="video",
+        reason=outcome.failure or "crashed", detail=outcome.detail, retryable=True,
+        action="Run `medvid quarantine RELEASE --retry`; raise media.timeout_s if it recurs.",
+    )  # fmt: skip
+
+
+def media_rows(state: VideoState, info: dict[str, Any]) -> list[QuarantineRow]:
+    """Quarantine rows of a media check: the whole video, or single frames of a folder."""
+    media = state.recording.media
+    place = media.path if media else ""
+    common = {"source": state.recording.source, "video_id": state.recording.video_id}
+    if not info["ok"]:
+        return [
+            QuarantineRow(
+                **common, stage="integrity", kind="video", reason=info["reason"],
+                detail=info["detail"], file=place,
+                action="Fetch the file again; the next build tries the new bytes by itself.",
+            )
+        ]  # fmt: skip
+    return [
+        QuarantineRow(
+            **common, stage="integrity", kind="frame", reason=info["reason"] or "unreadable",
+            detail=f"frame {index} does not decode.", file=place, field=str(index),
+            action="Fetch the image again; clips leave this frame out until then.",
+        )
+        for index in info["bad_indices"]
+    ]  # fmt: skip
+
+
+def read_pool(states: Sequence[VideoState], workspace: Workspace) -> pa.Table:
+    """All candidate samples, without their bytes, sorted by sample id."""
+    tables = []
+    for state in states:
+        if state.alive and state.pairs is not None:
+            path = workspace.folder("pairs", state.pairs.key) / SAMPLES_FILE
+            with pa.memory_map(str(path)) as mapped:
+                names = [n for n in feather.read_table(mapped).column_names if n != "payload"]
+            tables.append(feather.read_table(path, columns=names))
+    pool = pa.concat_tables(tables) if tables else None
+    if pool is None or pool.num_rows == 0:
+        raise ConfigError(
+            "no source gave a single sample.",
+            action="See the quarantine in the workspace, `medvid convert` on one source, "
+            "or loosen the clip settings.",
+        )
+    return pool.sort_by("sample_id")
+
+
+def frames_needed(
+    state: VideoState, workspace: Workspace, clip_ids: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Native numbers and ticks of every frame of these clips, in time order."""
+    if state.pairs is None:
+        return (), ()
+    clips = feather.read_table(workspace.folder("pairs", state.pairs.key) / CLIPS_FILE)
+    kept = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(clip_ids, pa.string())))
+    ticks = kept["frame_tick"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    index = kept["frame_index"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    unique, first = np.unique(ticks, return_index=True)
+    return tuple(index[first].tolist()), tuple(unique.tolist())

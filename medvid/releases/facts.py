@@ -1,0 +1,115 @@
+"""What is known of a release, in numbers: the one input of report, card and Croissant."""
+
+from typing import Any
+
+from schemas.scalars import Model
+from schemas.source import DataCard
+
+
+class SourceFacts(Model):
+    """One source in a release.
+
+    Attributes:
+        card: Licence, citation, access.
+        videos: Videos by what became of them: `with samples`, `without samples`, `quarantined`.
+        records_in: Native records read, by kind.
+        issues: Faults by `disposition:kind:reason`; disposition is dropped, repaired or flagged.
+        fates: Segments by `kind:fate`; fate is `in_clip` or why a segment is in no clip.
+        candidates: Clip candidates by fate.
+        drops: Questions that could not be asked, by `task:reason`.
+    """
+
+    card: DataCard
+    videos: dict[str, int] = {}
+    records_in: dict[str, int] = {}
+    issues: dict[str, int] = {}
+    fates: dict[str, int] = {}
+    candidates: dict[str, int] = {}
+    drops: dict[str, int] = {}
+
+
+class SampleCount(Model):
+    """How many samples one cell of the release holds.
+
+    Attributes:
+        source: Module name of the source.
+        task: One of the eight tasks.
+        qa_type: The benchmark's row type.
+        split: train, val or test.
+        samples: Samples in `large`.
+        in_standard: Those of them in `standard`.
+    """
+
+    source: str
+    task: str
+    qa_type: str
+    split: str
+    samples: int
+    in_standard: int
+
+
+class QuarantineCount(Model):
+    """How many rows of the quarantine share a reason."""
+
+    source: str
+    stage: str
+    kind: str
+    reason: str
+    rows: int
+    action: str
+
+
+class ContactSheet(Model):
+    """A picture for the report.
+
+    Attributes:
+        title: Task and source.
+        question: The question shown.
+        answer: Its answer.
+        png: The picture.
+    """
+
+    title: str
+    question: str
+    answer: str
+    png: bytes
+
+
+class ReleaseFacts(Model):
+    """A release in numbers; holds no clock, no host and no path.
+
+    Attributes:
+        name: Name of the release.
+        config: Resolved configuration.
+        versions: Versions of the code and of the packages that shape bytes.
+        sources: By module name.
+        counts: Samples by source, task, qa type and split; sums to all of `large`.
+        identities: Distinct identities by split.
+        videos: Videos with samples by split.
+        clip_seconds: Length of every distinct clip with a sample, sorted.
+        rates: Distinct clips by sampling rate as text, e.g. `{"0.5": 12}`.
+        answer_words: Words of every answer, sorted.
+        labels: Samples by source and label.
+        quarantine: Rows by source, stage, kind and reason.
+        shards: Number of tars by folder.
+        bytes: Bytes by folder.
+        frames: Distinct stored frames, 0 for labels only.
+        sheets: Pictures.
+    """
+
+    name: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    sources: dict[str, SourceFacts]
+    counts: tuple[SampleCount, ...]
+    identities: dict[str, int]
+    videos: dict[str, int]
+    clip_seconds: tuple[float, ...]
+    rates: dict[str, int]
+    answer_words: tuple[int, ...]
+    labels: dict[str, dict[str, int]]
+    quarantine: tuple[QuarantineCount, ...] = ()
+    shards: dict[str, int] = {}
+    bytes: dict[str, int] = {}
+    frames: int = 0
+    sheets: tuple[ContactSheet, ...] = ()

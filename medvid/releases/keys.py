@@ -1,0 +1,96 @@
+"""Content keys: what a unit's outputs depend on, and nothing else."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from schemas.errors import MissingSourceError
+from schemas.hashing import content_key
+from schemas.video import MediaKind, MediaRef, Recording
+
+HashFile = Callable[[Path], str]
+"""Returns the SHA-256 of a file, cached or not."""
+
+_CODE_SUFFIXES = (".py", ".md", ".yaml", ".html")
+
+
+@cache
+def code_key(*packages: str) -> str:
+    """Hash the source text of packages or single modules.
+
+    A change of a template, a rule or a vocabulary changes the key by itself; nobody has to
+    remember to raise a version.
+
+    Args:
+        packages: Dotted package names, or `package:file` for one file of a package.
+    """
+    digest = hashlib.sha256()
+    for package in packages:
+        name, _, single = package.partition(":")
+        root = files(name)
+        for path, entry in _walk(root, "") if not single else [(single, root / single)]:
+            digest.update(f"{name}/{path}\0".encode())
+            digest.update(entry.read_bytes())
+    return digest.hexdigest()
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir() and entry.name != "__pycache__":
+            found.extend(_walk(entry, f"{path}/"))
+        elif entry.is_file() and entry.name.endswith(_CODE_SUFFIXES):
+            found.append((path, entry))
+    return found
+
+
+def recording_key(recording: Recording, converter_key: str, hash_file: HashFile) -> str:
+    """Hash what `convert` reads: label files, the video's own record, hints, names of pictures.
+
+    Args:
+        recording: The recording.
+        converter_key: Hash of the converter's code and specification.
+        hash_file: Returns the SHA-256 of a file.
+    """
+    labels = []
+    for name in recording.files:
+        path = recording.root / name
+        labels.append([name, hash_file(path) if path.is_file() else None])
+    media = recording.media.model_dump(mode="json") if recording.media else None
+    return content_key(
+        "convert", converter_key, recording.source, recording.video_id, labels, recording.record,
+        recording.hints, media, _listing(recording.root, recording.media),
+    )  # fmt: skip
+
+
+def _listing(root: Path, media: MediaRef | None) -> list[str] | None:
+    """Names of the pictures of a folder: a converter may ask which frames exist."""
+    if media is None or media.kind is not MediaKind.FRAMES or media.pattern is None:
+        return None
+    pattern = re.compile(media.pattern)
+    folder = root / media.path
+    if not folder.is_dir():
+        return None
+    return sorted(path.name for path in folder.iterdir() if pattern.fullmatch(path.name))
+
+
+def media_content_key(root: Path, media: MediaRef, hash_file: HashFile) -> str:
+    """Hash the bytes of a video, or of every picture of a folder.
+
+    Raises:
+        MissingSourceError: The file or folder is not there.
+    """
+    path = root / media.path
+    if media.kind is MediaKind.VIDEO:
+        if not path.is_file():
+            raise MissingSourceError("the video file is not there.", source=media.path)
+        return content_key("video", hash_file(path))
+    names = _listing(root, media)
+    if names is None:
+        raise MissingSourceError("the frame folder is not there.", source=media.path)
+    return content_key("frames", media.pattern, [[name, hash_file(path / name)] for name in names])

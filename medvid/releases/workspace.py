@@ -1,0 +1,153 @@
+"""The workspace: a store of finished work by content key, a ledger, and a lock."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from medvid.releases.ledger import Ledger, UnitRecord
+from schemas.errors import ReleaseError
+
+RESULT_FILE = "result.json"
+
+
+class Workspace:
+    """A folder one build at a time works in.
+
+    ```
+    <root>/ledger.sqlite          what is done
+           lock                   held while a build runs
+           store/<stage>/<key>/   outputs of one finished unit, read-only
+           tmp/                   unfinished work, emptied at the start
+           events.jsonl           what happened, one line an event
+    ```
+    """
+
+    def __init__(self, root: Path, *, wait: bool = False) -> None:
+        self.root = root
+        self._wait = wait
+        self._lock_fd: int | None = None
+        self.ledger: Ledger
+
+    def __enter__(self) -> Self:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+        self.tmp.mkdir()
+        self.ledger = Ledger(self.root / "ledger.sqlite")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ledger.close()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    @property
+    def tmp(self) -> Path:
+        """Folder of unfinished work."""
+        return self.root / "tmp"
+
+    @property
+    def events(self) -> Path:
+        """Event log, one JSON object a line."""
+        return self.root / "events.jsonl"
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Folder of a finished unit."""
+        return self.root / "store" / stage / key
+
+    def _take_lock(self) -> None:
+        fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        mode = fcntl.LOCK_EX if self._wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+        try:
+            fcntl.flock(fd, mode)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise ReleaseError(
+                "another build is working in this workspace.",
+                source=self.root.name,
+                action="Wait for it to end, pass --wait, or give another --workspace.",
+            ) from error
+        self._lock_fd = fd
+
+    def finished(self, keys: list[str]) -> dict[str, UnitRecord]:
+        """Units that are done and whose outputs are still there with the right size.
+
+        A unit whose folder was renamed into place just before a kill, and so is missing in the
+        ledger, is taken in.
+        """
+        found = self.ledger.find(keys)
+        for key, record in list(found.items()):
+            if not self._is_intact(record):
+                self.ledger.forget([key])
+                shutil.rmtree(self.folder(record.stage, key), ignore_errors=True)
+                del found[key]
+        return found
+
+    def adopt(self, stage: str, key: str) -> UnitRecord | None:
+        """Take in a unit that was finished but not recorded."""
+        result = self.folder(stage, key) / RESULT_FILE
+        if not result.is_file():
+            return None
+        record = UnitRecord(**orjson.loads(result.read_bytes()))
+        if not self._is_intact(record):
+            shutil.rmtree(self.folder(stage, key), ignore_errors=True)
+            return None
+        self.ledger.record(record)
+        return record
+
+    def _is_intact(self, record: UnitRecord) -> bool:
+        folder = self.folder(record.stage, record.key)
+        try:
+            return all(
+                (folder / name).stat().st_size == size for name, size in record.files.items()
+            )
+        except FileNotFoundError:
+            return False
+
+
+@contextmanager
+def unit_folder(root: Path, stage: str, key: str) -> Iterator[Path]:
+    """Give a unit a folder of its own to write into; removed when the unit fails."""
+    work = root / "tmp" / f"{stage}-{key}-{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def commit_unit(
+    root: Path, work: Path, *, stage: str, key: str, unit: str, info: dict[str, Any], seconds: float
+) -> UnitRecord:
+    """Move a unit's folder into the store by one rename; whoever comes second is discarded."""
+    files = {path.name: path.stat().st_size for path in sorted(work.iterdir())}
+    record = UnitRecord(key, stage, unit, info, files, seconds)
+    for name in files:
+        (work / name).chmod(0o444)
+    fields = {
+        "key": key, "stage": stage, "unit": unit, "info": info, "files": files, "seconds": seconds,
+    }  # fmt: skip
+    (work / RESULT_FILE).write_bytes(orjson.dumps(fields))
+    target = root / "store" / stage / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        work.rename(target)
+    except OSError:
+        if not (target / RESULT_FILE).is_file():
+            raise
+    return record
