@@ -28,6 +28,8 @@ _TISSUES = (
     ((110, 58, 48), (190, 116, 98), (232, 180, 150), (148, 74, 64), 0.28),
 )
 
+_GALLBLADDER_IN_VIEW = frozenset({0, 1, 2, 3, 4})
+
 
 def paint_background(size_wh: tuple[int, int], seed: int, look: Look, variant: int) -> Bytes:
     """Paint a picture larger than the view, to be scrolled under it.
@@ -126,23 +128,27 @@ def _blend(under: Floats, over: npt.NDArray[np.floating], mask: Floats) -> Float
 
 def _paint_tissue(size_wh: tuple[int, int], random: np.random.Generator, variant: int) -> Bytes:
     low, middle, high, organ, share = _TISSUES[variant % len(_TISSUES)]
-    coarse = _noise(size_wh, random, 6, 5)
-    fine = _noise(size_wh, random, 48, 3)
+    # Soft shapes are painted small and enlarged; only vessels need every pixel.
+    small = (max(64, min(size_wh[0] // 2, 480)), 0)
+    small = (small[0], max(36, round(small[0] * size_wh[1] / size_wh[0])))
+    coarse = _noise(small, random, 6, 4)
+    fine = _noise(small, random, 40, 2)
     picture = _ramp(0.75 * coarse + 0.25 * fine, (low, middle, high))
-    liver = _lobe(size_wh, random, share)
+    liver = _lobe(small, random, share)
     shade = (0.72 + 0.45 * coarse + 0.12 * fine)[..., None]
     picture = _blend(picture, np.asarray(organ, np.float32) * shade, liver)
-    sac, dome = _sac(size_wh, random)
-    if variant % len(_TISSUES) < 5:
+    sac, dome = _sac(small, random)
+    if variant % len(_TISSUES) in _GALLBLADDER_IN_VIEW:
         hue = np.asarray((148, 156, 122), np.float32) + random.uniform(-18, 18, 3)
-        picture = _blend(picture, hue * (0.5 + 0.62 * dome[..., None]), sac * 0.94)
-    canvas = np.clip(picture, 0, 255).astype(np.uint8)
-    _vessels(canvas, random, 26)
-    relief = cv2.GaussianBlur(coarse + 0.5 * dome * sac, (0, 0), 2)
+        picture = _blend(picture, hue * (0.5 + 0.62 * dome[..., None]), sac * np.float32(0.94))
+    relief = cv2.GaussianBlur(coarse + 0.5 * dome * sac, (0, 0), 1.5)
     slope = np.asarray(cv2.Sobel(relief, cv2.CV_32F, 1, 1), np.float32)
-    glints = np.clip((slope - np.quantile(slope, 0.993)) * 900, 0, 190)
-    light = np.asarray((1.0, 0.9, 0.78), np.float32) * glints[..., None]
-    return np.asarray(np.clip(canvas + light, 0, 255), np.uint8)
+    glints = np.clip((slope - np.quantile(slope, 0.993)) * 500, 0, 190)
+    picture += np.asarray((1.0, 0.9, 0.78), np.float32) * glints[..., None]
+    canvas = np.clip(picture, 0, 255).astype(np.uint8)
+    enlarged = np.asarray(cv2.resize(canvas, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
+    _vessels(enlarged, random, 26)
+    return enlarged
 
 
 _LINEN = ((196, 212, 214), (206, 200, 184), (184, 204, 188), (214, 206, 206), (190, 198, 220))

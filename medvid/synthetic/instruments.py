@@ -133,10 +133,10 @@ def _collar(brush: _Brush, colour: Rgb, half: float) -> None:
 
 def _grasper(brush: _Brush, colour: Rgb, opening: int) -> None:
     _collar(brush, colour, 0.1)
-    gape = 0.05 + 0.075 * opening
-    jaw = [(0.1, 0.01), (0.45, gape * 0.5), (1.0, gape), (1.0, gape + 0.05), (0.8, gape + 0.1),
-           (0.4, gape * 0.5 + 0.12), (0.1, 0.09)]  # fmt: skip
-    slot = [(0.48, gape * 0.6 + 0.05), (0.82, gape * 0.9 + 0.045)]
+    gape = 0.02 + 0.075 * opening
+    jaw = [(0.1, 0.0), (0.45, gape * 0.5), (1.0, gape), (1.0, gape + 0.07), (0.8, gape + 0.14),
+           (0.4, gape * 0.5 + 0.16), (0.1, 0.1)]  # fmt: skip
+    slot = [(0.46, gape * 0.6 + 0.075), (0.82, gape * 0.9 + 0.07)]
     for side in (jaw, _mirrored(jaw)):
         brush.polygon(side, colour)
     for side in (slot, _mirrored(slot)):
