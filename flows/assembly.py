@@ -13,7 +13,7 @@ from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_me
 from flows.shard_stages import (
     INDEX_FILE,
     SHARD_FILE,
-    FramePlace,
+    MediaPlace,
     PairsPart,
     SelfContainedPart,
     annotation_shard_unit,
@@ -211,13 +211,15 @@ def _require_all(outcomes: dict[str, Outcome]) -> None:
         )
 
 
-def _write_annotations(
-    config: BuildConfig,
-    assembly: Assembly,
-    workspace: Workspace,
-    execute: Executor,
-    progress: Progress,
-) -> None:
+def plan_shards(config: BuildConfig, assembly: Assembly, workspace: Workspace) -> None:
+    """Plan every shard of a selection, media first."""
+    if config.media.mode == "frames":
+        parent = load_parent(config.output, manifest_hash(config.output))
+        _plan_media(config, assembly, workspace, parent)
+    _plan_annotations(config, assembly, workspace)
+
+
+def _plan_annotations(config: BuildConfig, assembly: Assembly, workspace: Workspace) -> None:
     chosen = _selected_ids(assembly)
     buckets = config.shards.annotation_buckets
     assembly.large = _annotation_units("large", SPLITS, chosen, assembly, workspace, buckets)
@@ -225,11 +227,22 @@ def _write_annotations(
     assembly.standard = _annotation_units(
         "standard", ("train",), standard, assembly, workspace, config.shards.standard_buckets
     )
+    if config.selfcontained and config.media.mode == "frames":
+        assembly.selfcontained = _selfcontained_units(config, assembly, standard, workspace)
+
+
+def _write_annotations(
+    config: BuildConfig,
+    assembly: Assembly,
+    workspace: Workspace,
+    execute: Executor,
+    progress: Progress,
+) -> None:
+    _plan_annotations(config, assembly, workspace)
     units = [*assembly.large.values(), *assembly.standard.values()]
     assembly.outcomes |= run_stage(workspace, "annotation_shards", units, execute, progress)
     _require_all(assembly.outcomes)
-    if config.selfcontained and config.media.mode == "frames":
-        assembly.selfcontained = _selfcontained_units(config, assembly, standard, workspace)
+    if assembly.selfcontained:
         units = list(assembly.selfcontained.values())
         assembly.outcomes |= run_stage(workspace, "selfcontained", units, execute, progress)
         _require_all(assembly.outcomes)
@@ -283,34 +296,59 @@ def _annotation_units(
 def _selfcontained_units(
     config: BuildConfig, assembly: Assembly, standard: SelectedRows, workspace: Workspace
 ) -> dict[str, Unit]:
-    places = _frame_places(assembly, workspace)
-    media_keys = [
-        shard.unit.key if shard.unit is not None else f"{shard.path}@parent"
-        for shard in assembly.media
-    ]
+    media, media_keys = _media_places(assembly, workspace)
     groups: dict[str, list[SelfContainedPart]] = {}
     keys: dict[str, list[object]] = {}
     for state in sorted(assembly.states, key=lambda state: state.name):
         ids = tuple(row[0] for row in standard.get(state.name, []) if row[1] == "train")
-        if not ids or state.pairs is None or state.video is None:
+        if not ids or state.pairs is None:
             continue
-        bucket = bucket_of(
-            state.recording.source, state.recording.video_id, config.shards.standard_buckets
-        )
-        path = f"standard-selfcontained/train-{bucket:03d}.tar"
-        folder = workspace.folder("pairs", state.pairs.key)
-        part = SelfContainedPart(folder, ids, state.video.time_base, places.get(state.name, {}))
+        source, video_id = state.recording.source, state.recording.video_id
+        path = f"standard-selfcontained/train-{_standard_bucket(state, config):03d}.tar"
+        stem = _media_stem(source, video_id, config)
+        part = SelfContainedPart(
+            source, video_id, workspace.folder("pairs", state.pairs.key), ids, media[stem]
+        )  # fmt: skip
         groups.setdefault(path, []).append(part)
-        keys.setdefault(path, []).append([state.pairs.key, state.media_key, ids])
-    code = code_key("medvid.shards", "medvid.media", "flows:shard_stages.py")
-    frames = [config.resolved()["media"], media_keys]
+        keys.setdefault(path, []).append([state.pairs.key, media_keys[stem], ids])
+    code = code_key("medvid.shards", "flows:shard_stages.py")
     return {
         path: Unit(
-            "selfcontained", path, content_key("selfcontained", keys[path], frames, code),
+            "selfcontained", path, content_key("selfcontained", keys[path], code),
             selfcontained_unit, parts, LABEL_TIMEOUT_S,
         )
         for path, parts in sorted(groups.items())
     }  # fmt: skip
+
+
+def _standard_bucket(state: VideoState, config: BuildConfig) -> int:
+    recording = state.recording
+    return bucket_of(recording.source, recording.video_id, config.shards.standard_buckets)
+
+
+def _media_stem(source: str, video_id: str, config: BuildConfig) -> str:
+    return f"media/{source}-{bucket_of(source, video_id, config.shards.media_buckets):03d}"
+
+
+def _media_places(
+    assembly: Assembly, workspace: Workspace
+) -> tuple[dict[str, tuple[MediaPlace, ...]], dict[str, list[str]]]:
+    """Tars of each media bucket with their indexes, and keys that change with their bytes."""
+    places: dict[str, tuple[MediaPlace, ...]] = {}
+    keys: dict[str, list[str]] = {}
+    for shard in assembly.media:
+        stem = shard.path.removesuffix(".tar").partition("-s")[0]
+        if shard.unit is None and assembly.parent is not None:
+            root = assembly.parent.root
+            place = MediaPlace(root / shard.path, root / "index" / "frames.parquet", shard.path)
+            key = f"{assembly.parent.manifest_sha256}:{shard.path}"
+        elif shard.unit is not None:
+            folder = workspace.folder("media_shards", shard.unit.key)
+            place = MediaPlace(folder / SHARD_FILE, folder / INDEX_FILE, None)
+            key = shard.unit.key
+        places[stem] = (*places.get(stem, ()), place)
+        keys.setdefault(stem, []).append(key)
+    return places, keys
 
 
 def media_index(
@@ -323,15 +361,3 @@ def media_index(
         return assembly.parent.root / shard.path, shard.index.drop_columns(["shard"])
     folder = workspace.folder("media_shards", shard.unit.key)
     return folder / SHARD_FILE, feather.read_table(folder / INDEX_FILE)
-
-
-def _frame_places(assembly: Assembly, workspace: Workspace) -> dict[str, dict[int, FramePlace]]:
-    places: dict[str, dict[int, FramePlace]] = {}
-    for shard in assembly.media:
-        path, table = media_index(shard, assembly, workspace)
-        columns = [table[name].to_pylist() for name in
-                   ("source", "video_id", "index", "offset", "size")]  # fmt: skip
-        for source, video_id, index, offset, size in zip(*columns, strict=True):
-            place = FramePlace(path, offset, size)
-            places.setdefault(f"{source}/{video_id}", {})[index] = place
-    return places

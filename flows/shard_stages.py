@@ -9,8 +9,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather as feather
+import pyarrow.parquet as pq
 
-from flows.stages import CLIPS_FILE, MEMBERS_FILE, PART_FILE, SAMPLES_FILE
+from flows.stages import MEMBERS_FILE, PART_FILE, SAMPLES_FILE
+from medvid.media import jpeg_size
 from medvid.shards import (
     Member,
     SelfContainedClip,
@@ -19,7 +21,7 @@ from medvid.shards import (
     write_annotation_shard,
     write_selfcontained_shard,
 )
-from schemas.timeline import TimeBase
+from schemas.sample import Sample
 
 SHARD_FILE = "shard.tar"
 INDEX_FILE = "index.arrow"
@@ -109,12 +111,30 @@ def _take(table: pa.Table, sample_ids: Sequence[str]) -> Iterator[tuple[str, byt
 
 
 @dataclass(frozen=True, slots=True)
-class FramePlace:
-    """Where a stored frame lies: a tar on disk, offset and size in bytes."""
+class MediaPlace:
+    """Where stored frames lie.
+
+    Attributes:
+        shard: The tar on disk.
+        index: Its index, or the frame table of the release that holds it.
+        name: Name of the tar in that frame table, None for an index of its own.
+    """
 
     shard: Path
-    offset: int
-    size: int
+    index: Path
+    name: str | None
+
+    def offsets(self, source: str, video_id: str) -> Iterator[tuple[int, int, int]]:
+        """Native number, offset and size in bytes of every frame of a video."""
+        if self.name is None:
+            table = feather.read_table(self.index)
+        else:
+            table = pq.read_table(self.index)
+            table = table.filter(pc.equal(table["shard"].cast(pa.string()), self.name))
+        own = pc.and_(pc.equal(table["source"], source), pc.equal(table["video_id"], video_id))
+        rows = table.filter(own)
+        columns = [rows[name].to_pylist() for name in ("index", "offset", "size")]
+        yield from zip(*columns, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,53 +142,56 @@ class SelfContainedPart:
     """One video's clips for a self-contained shard.
 
     Attributes:
+        source: Module name of the source.
+        video_id: The video.
         folder: Folder of the video's finished `pairs` unit.
         sample_ids: Samples to carry, sorted.
-        time_base: How the video counts time.
-        frames: Where each native frame lies.
+        media: Where its frames may lie.
     """
 
+    source: str
+    video_id: str
     folder: Path
     sample_ids: tuple[str, ...]
-    time_base: TimeBase
-    frames: dict[int, FramePlace]
+    media: tuple[MediaPlace, ...]
 
 
 def selfcontained_unit(work: Path, parts: Sequence[SelfContainedPart]) -> dict[str, Any]:
-    """Write clips with their frames and all their selected pairs inline."""
-    clips = sorted(
-        (clip for part in parts for clip in _clips_of(part)), key=lambda clip: clip.clip_id
-    )
+    """Write clips with their frames and all their selected pairs inline, in order of clip id."""
+    waiting = [(clip[0].clip_id, clip, places) for part in parts for clip, places in _clips(part)]
+    waiting.sort(key=lambda item: item[0])
+    clips = (_with_frames(samples, places) for _, samples, places in waiting)
     return _shard_info(write_selfcontained_shard(work / SHARD_FILE, clips))
 
 
-def _clips_of(part: SelfContainedPart) -> Iterator[SelfContainedClip]:
-    samples = feather.read_table(part.folder / SAMPLES_FILE, columns=["sample_id", "payload"])
-    by_clip: dict[str, list[dict[str, Any]]] = {}
-    for _, payload in sorted(_take(samples, part.sample_ids)):
-        sample = orjson.loads(payload)
-        by_clip.setdefault(sample["clip_id"], []).append(sample)
-    table = feather.read_table(part.folder / CLIPS_FILE)
-    for row in table.to_pylist():
-        if row["clip_id"] in by_clip:
-            yield _clip(part, row, by_clip[row["clip_id"]])
+Places = dict[int, tuple[Path, int, int]]
+"""Tar, offset and size in bytes by native frame number."""
 
 
-def _clip(
-    part: SelfContainedPart, row: dict[str, Any], samples: list[dict[str, Any]]
-) -> SelfContainedClip:
-    places = [part.frames[index] for index in row["frame_index"]]
-    first = row["frame_tick"][0]
+def _clips(part: SelfContainedPart) -> Iterator[tuple[list[Sample], Places]]:
+    """Samples of each clip of a video that has any, with where the video's frames lie."""
+    places: Places = {
+        index: (media.shard, offset, size)
+        for media in part.media
+        for index, offset, size in media.offsets(part.source, part.video_id)
+    }
+    table = feather.read_table(part.folder / SAMPLES_FILE, columns=["sample_id", "payload"])
+    by_clip: dict[str, list[Sample]] = {}
+    for _, payload in sorted(_take(table, part.sample_ids)):
+        sample = Sample.model_validate_json(payload)
+        by_clip.setdefault(sample.clip_id, []).append(sample)
+    for samples in by_clip.values():
+        yield samples, places
+
+
+def _with_frames(samples: Sequence[Sample], places: Places) -> SelfContainedClip:
+    frames = [_read(*places[index]) for index in samples[0].frame_index]
     return SelfContainedClip(
-        clip_id=row["clip_id"],
-        frame_index=tuple(row["frame_index"]),
-        frame_time_s=tuple(part.time_base.seconds(tick - first) for tick in row["frame_tick"]),
-        frames=tuple(_read(place) for place in places),
-        samples=tuple(samples),
+        frames=frames, stored_wh=jpeg_size(frames[0]), samples=samples, split="train"
     )
 
 
-def _read(place: FramePlace) -> bytes:
-    with place.shard.open("rb") as handle:
-        handle.seek(place.offset)
-        return handle.read(place.size)
+def _read(shard: Path, offset: int, size: int) -> bytes:
+    with shard.open("rb") as handle:
+        handle.seek(offset)
+        return handle.read(size)

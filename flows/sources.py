@@ -149,24 +149,28 @@ def plan_media(
     """Give a video its media unit; a video without pictures leaves the build with a row."""
     recording = state.recording
     media = recording.media
+    if media is None:
+        state.alive = False
+        return _no_media(recording, "labels are here, pictures are not.", "")
     try:
-        if media is None:
-            raise MissingSourceError("labels are here, pictures are not.")
         state.media_key = media_content_key(recording.root, media, workspace.ledger.sha256_of)
     except MissingSourceError as error:
         state.alive = False
-        return QuarantineRow(
-            source=recording.source, video_id=recording.video_id, stage="probe", kind="video",
-            reason="missing_media", detail=error.problem,
-            action="Put the video where the data card says, or build with --media none.",
-            file=error.source or "",
-        )  # fmt: skip
+        return _no_media(recording, error.problem, error.source or "")
     key = content_key("media", state.media_key, media, code_key("medvid.media"))
     state.media = Unit(
         "media", state.name, key, media_unit, MediaPayload(recording.root, media),
         config.media.timeout_s,
     )  # fmt: skip
     return None
+
+
+def _no_media(recording: Recording, detail: str, file: str) -> QuarantineRow:
+    return QuarantineRow(
+        source=recording.source, video_id=recording.video_id, stage="probe", kind="video",
+        reason="missing_media", detail=detail, file=file,
+        action="Put the video where the data card says, or build with --media none.",
+    )  # fmt: skip
 
 
 def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> None:

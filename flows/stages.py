@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.feather as feather
+from medvid.tasks.clips import ClipPlan, ClipSettings
 
 from converters.registry import get_converter
 from medvid.captions import CaptionSettings, write_captions
@@ -26,7 +27,6 @@ from medvid.media import (
 from medvid.shards import PartWriter
 from medvid.tasks import build_samples, nominal_frames, plan_clips
 from medvid.tasks.base import TaskSettings
-from medvid.tasks.clips import ClipPlan, ClipSettings
 from schemas.annotation import Disposition, VideoAnnotation
 from schemas.errors import MediaError, SourceError
 from schemas.quarantine import QuarantineRow

@@ -80,6 +80,7 @@ class BuildConfig(Model):
         shards: Number of shards.
         selfcontained: Write `standard-selfcontained/` too.
         workers: Processes at a time; never changes a byte of the output.
+        date_published: Date the metadata states, since no clock enters a release.
     """
 
     name: str = Field(default="release", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -94,6 +95,7 @@ class BuildConfig(Model):
     shards: ShardConfig = ShardConfig()
     selfcontained: bool = False
     workers: PositiveInt = 2
+    date_published: str = Field(default="2026-11-23", pattern=r"^\d{4}-\d{2}-\d{2}$")
 
     @model_validator(mode="after")
     def _sources_are_distinct(self) -> Self:

@@ -119,6 +119,13 @@ class Ledger:
             )
             return [row[0] for row in rows]
 
+    def mean_seconds(self, stage: str) -> float:
+        """Mean wall time of a stage's finished units, 0 where none ran yet."""
+        with self._lock:
+            query = "SELECT avg(seconds) FROM units WHERE stage = ?"
+            row = self._connection.execute(query, (stage,)).fetchone()
+        return float(row[0] or 0.0)
+
     def sha256_of(self, path: Path) -> str:
         """SHA-256 of a file, read again only when its size or modification time changed."""
         status = path.stat()

@@ -62,15 +62,21 @@ class Staging:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(payload)
+        self._hashes.pop(path, None)
+
+    def hashes(self) -> dict[str, tuple[str, int]]:
+        """SHA-256 and size of every file so far, by path; linked files are not read again."""
+        for path in sorted(self.root.rglob("*")):
+            name = path.relative_to(self.root).as_posix()
+            if path.is_file() and name not in _OUTSIDE and name not in self._hashes:
+                self._hashes[name] = (file_sha256(path), path.stat().st_size)
+        return dict(self._hashes)
 
     def seal(self) -> str:
         """Write the manifest over every file; returns its SHA-256."""
-        files: dict[str, dict[str, Any]] = {}
-        for path in sorted(self.root.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if path.is_file() and name not in _OUTSIDE:
-                sha256, size = self._hashes.get(name) or (file_sha256(path), path.stat().st_size)
-                files[name] = {"sha256": sha256, "size": size}
+        files: dict[str, dict[str, Any]] = {
+            name: {"sha256": sha256, "size": size} for name, (sha256, size) in self.hashes().items()
+        }
         manifest = {"schema_version": SCHEMA_VERSION, "files": files}
         payload = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
         self.write(MANIFEST_FILE, payload + b"\n")

@@ -97,6 +97,13 @@ class Workspace:
                 del found[key]
         return found
 
+    def forget(self, stage: str, unit: str) -> None:
+        """Drop every finished version of a named unit, so that the next build does it again."""
+        keys = self.ledger.keys_of(stage, unit)
+        self.ledger.forget(keys)
+        for key in keys:
+            shutil.rmtree(self.folder(stage, key), ignore_errors=True)
+
     def adopt(self, stage: str, key: str) -> UnitRecord | None:
         """Take in a unit that was finished but not recorded."""
         result = self.folder(stage, key) / RESULT_FILE

@@ -1,0 +1,113 @@
+"""Count what a release holds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import polars as pl
+
+from data_cards import load_card
+from flows.assembly import Assembly
+from flows.sources import Tally
+from medvid.releases.config import BuildConfig
+from medvid.releases.facts import (
+    ContactSheet,
+    QuarantineCount,
+    ReleaseFacts,
+    SampleCount,
+    SourceFacts,
+)
+from schemas.errors import ReleaseError
+from schemas.timeline import rate_text
+
+FOLDERS = ("media", "large", "standard", "standard-selfcontained", "index")
+
+
+def gather_facts(
+    config: BuildConfig,
+    assembly: Assembly,
+    tally: Tally,
+    root: Path,
+    versions: dict[str, str],
+    sheets: Sequence[ContactSheet],
+) -> ReleaseFacts:
+    """Put a release in numbers, before it is sealed."""
+    frame = pl.from_arrow(assembly.pool)
+    if not isinstance(frame, pl.DataFrame):
+        raise ReleaseError("the pool of samples is not a table.")
+    samples = frame.join(assembly.selection.table, on="sample_id")
+    clips = samples.unique("clip_id", keep="first", maintain_order=True)
+    seconds = clips.select(
+        (pl.col("clip_end") - pl.col("clip_start")) * pl.col("tick_rate_den")
+        / pl.col("tick_rate_num")
+    ).to_series()  # fmt: skip
+    rates = Counter(
+        rate_text(Fraction(num, den)) for num, den in clips.select("rate_num", "rate_den").rows()
+    )
+    return ReleaseFacts(
+        name=config.name,
+        config=config.resolved(),
+        versions=versions,
+        sources={source.name: _source_facts(source.name, tally) for source in config.sources},
+        counts=_counts(samples),
+        identities=_distinct(samples, ["identity"]),
+        videos=_distinct(samples, ["source", "video_id"]),
+        clip_seconds=tuple(sorted(round(value, 3) for value in seconds.to_list())),
+        rates=dict(sorted(rates.items())),
+        answer_words=tuple(samples["answer_words"].sort().to_list()),
+        labels=_labels(samples),
+        quarantine=_quarantine(tally),
+        shards={name: len(list((root / name).glob("*.tar"))) for name in FOLDERS},
+        bytes={name: _bytes(root / name) for name in FOLDERS},
+        frames=pl.scan_parquet(root / "index" / "frames.parquet").select(pl.len()).collect().item(),
+        sheets=tuple(sheets),
+    )
+
+
+def _source_facts(name: str, tally: Tally) -> SourceFacts:
+    tables = {
+        field: dict(sorted(getattr(tally, field).get(name, Counter()).items()))
+        for field in ("videos", "records_in", "issues", "fates", "candidates", "drops")
+    }
+    return SourceFacts(card=load_card(name), **tables)
+
+
+def _counts(samples: pl.DataFrame) -> tuple[SampleCount, ...]:
+    keys = ["source", "task", "qa_type", "split"]
+    grouped = samples.group_by(keys).agg(
+        pl.len().alias("samples"), pl.col("in_standard").sum().alias("in_standard")
+    )
+    return tuple(SampleCount(**row) for row in grouped.sort(keys).iter_rows(named=True))
+
+
+def _distinct(samples: pl.DataFrame, keys: list[str]) -> dict[str, int]:
+    grouped = samples.unique(["split", *keys]).group_by("split").len().sort("split")
+    return {split: int(count) for split, count in grouped.iter_rows()}
+
+
+def _labels(samples: pl.DataFrame) -> dict[str, dict[str, int]]:
+    grouped = samples.filter(pl.col("label") != "").group_by("source", "label").len()
+    labels: dict[str, dict[str, int]] = {}
+    for source, label, count in grouped.sort("source", "label").iter_rows():
+        labels.setdefault(source, {})[label] = int(count)
+    return labels
+
+
+def _quarantine(tally: Tally) -> tuple[QuarantineCount, ...]:
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    actions: dict[tuple[str, str, str, str], str] = {}
+    ordered = sorted(tally.rows, key=lambda r: (r.source, r.stage, r.kind, r.reason, r.action))
+    for row in ordered:
+        key = (row.source, row.stage, row.kind, row.reason)
+        counts[key] += 1
+        actions.setdefault(key, row.action)
+    names = ("source", "stage", "kind", "reason")
+    return tuple(
+        QuarantineCount(**dict(zip(names, key, strict=True)), rows=count, action=actions[key])
+        for key, count in sorted(counts.items())
+    )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,250 @@
+"""Index, describe and publish a finished assembly."""
+
+import getpass
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather as feather
+from medvid.releases.card import render_card
+from medvid.releases.croissant import render_croissant
+from medvid.releases.report import render_report
+from medvid.releases.sheets import release_sheets
+
+from flows.assembly import Assembly, media_index
+from flows.facts import gather_facts
+from flows.shard_stages import INDEX_FILE, SHARD_FILE
+from flows.sources import Tally, VideoState
+from medvid.releases.config import BuildConfig
+from medvid.releases.keys import code_key
+from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
+from medvid.releases.units import Progress, Unit
+from medvid.releases.workspace import Workspace
+from medvid.shards import Member, ReleaseReader, ShardFile, write_nv_meta
+from medvid.splits import check_leaks, leak_proof
+from schemas.hashing import content_key
+from schemas.scalars import SCHEMA_VERSION
+from schemas.tables import FRAMES, QUARANTINE, SAMPLES, VIDEOS, table_bytes, table_of
+
+SHAPING_PACKAGES = (
+    "av", "numpy", "opencv-python-headless", "orjson", "pillow", "polars", "pyarrow", "pydantic",
+    "simplejpeg", "matplotlib", "jinja2",
+)  # fmt: skip
+"""Packages whose version can change a byte of a release."""
+
+ALL_CODE = ("schemas", "converters", "data_cards", "medvid", "flows")
+
+
+def publish(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    assembly: Assembly,
+    workspace: Workspace,
+    tally: Tally,
+    progress: Progress,
+) -> Published:
+    """Put the release together, and swap it in unless the one there is the same."""
+    started = time.monotonic()
+    progress.start("publish", 1, 0)
+    staging = Staging(config.output)
+    try:
+        _link_shards(staging, assembly, workspace)
+        _write_tables(staging, assembly, workspace, tally)
+        _write_energon(staging, assembly, workspace)
+        _write_proof(staging, assembly)
+        staging.write("build.json", build_record(config, states, assembly))
+        _describe(staging, config, assembly, tally)
+        sha256 = staging.seal()
+        changed = sha256 != manifest_hash(config.output)
+        if changed:
+            staging.write(RUN_FILE, _run_record(config))
+            staging.swap_in()
+    finally:
+        staging.discard()
+    progress.finish("publish", time.monotonic() - started)
+    size = sum(item["size"] for item in read_manifest(config.output).values())
+    return Published(config.output, sha256, changed, size)
+
+
+def _link_shards(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
+    for shard in assembly.media:
+        path, _ = media_index(shard, assembly, workspace)
+        if shard.unit is None:
+            kept = read_manifest(staging.output)[shard.path]
+            staging.link(shard.path, path, kept["sha256"])
+        else:
+            staging.link(shard.path, path, _info(assembly, shard.path)["sha256"])
+    for name, unit in assembly.shard_units().items():
+        path = workspace.folder(unit.stage, unit.key) / SHARD_FILE
+        staging.link(name, path, _info(assembly, name)["sha256"])
+
+
+def _info(assembly: Assembly, path: str) -> dict[str, Any]:
+    record = assembly.outcomes[path].record
+    if record is None:
+        raise KeyError(path)
+    return record.info
+
+
+def _shard_rows(units: dict[str, Unit], workspace: Workspace, prefix: str) -> pa.Table:
+    tables = []
+    for path, unit in units.items():
+        table = feather.read_table(workspace.folder(unit.stage, unit.key) / INDEX_FILE)
+        shard = pa.array([path] * table.num_rows, pa.string())
+        columns = {f"{prefix}{name}": table[name] for name in ("offset", "size")}
+        rows = {"sample_id": table["sample_id"], f"{prefix}shard": shard} | columns
+        tables.append(pa.table(rows))
+    return pa.concat_tables(tables)
+
+
+def _write_tables(staging: Staging, assembly: Assembly, workspace: Workspace, tally: Tally) -> None:
+    selection = assembly.selection.table.to_arrow()
+    samples = assembly.pool.join(selection, "sample_id", join_type="inner")
+    large = _shard_rows(assembly.large, workspace, "")
+    samples = samples.join(large, "sample_id", join_type="inner")
+    standard = _shard_rows(assembly.standard, workspace, "standard_")
+    samples = samples.join(standard, "sample_id", join_type="left outer")
+    staging.write("index/samples.parquet", table_bytes(samples, SAMPLES))
+    staging.write("index/frames.parquet", table_bytes(_frames(assembly, workspace), FRAMES))
+    staging.write("index/videos.parquet", table_bytes(_videos(assembly, samples), VIDEOS))
+    rows = (row.model_dump(mode="json") for row in tally.rows)
+    staging.write("quarantine.parquet", table_bytes(table_of(rows, QUARANTINE), QUARANTINE))
+
+
+def _frames(assembly: Assembly, workspace: Workspace) -> pa.Table:
+    tables = [FRAMES.empty_table().cast(pa.schema([f.remove_metadata() for f in FRAMES]))]
+    for shard in assembly.media:
+        _, table = media_index(shard, assembly, workspace)
+        name = pa.array([shard.path] * table.num_rows, pa.string())
+        tables.append(table.append_column("shard", name))
+    plain = [_without_dictionary(table).select(FRAMES.names) for table in tables]
+    return pa.concat_tables(plain, promote_options="permissive")
+
+
+def _without_dictionary(table: pa.Table) -> pa.Table:
+    if pa.types.is_dictionary(table.schema.field("shard").type):
+        position = table.schema.get_field_index("shard")
+        return table.set_column(position, "shard", table["shard"].cast(pa.string()))
+    return table
+
+
+def _videos(assembly: Assembly, samples: pa.Table) -> pa.Table:
+    counted = samples.group_by(["source", "video_id"]).aggregate(
+        [("sample_id", "count"), ("clip_id", "count_distinct")]
+    )
+    counts = {
+        (row["source"], row["video_id"]): (row["clip_id_count_distinct"], row["sample_id_count"])
+        for row in counted.to_pylist()
+    }
+    rows = []
+    for video in assembly.videos:
+        clips, total = counts.get((video.source, video.video_id), (0, 0))
+        width, height = video.resolution_wh
+        rows.append({
+            "source": video.source, "video_id": video.video_id, "identity": video.identity,
+            "split": assembly.assignment.split_of(video.source, video.video_id),
+            "licence": video.licence, "width": width, "height": height,
+            "native_split": _json(video.native_split), "links": _json(video.links),
+            "n_clips": clips, "n_samples": total,
+        })  # fmt: skip
+    return table_of(rows, VIDEOS)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _write_energon(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
+    for folder, units in (("large", assembly.large), ("standard", assembly.standard)):
+        shards = [_annotation_file(folder, p, u, assembly, workspace) for p, u in units.items()]
+        splits: dict[str, list[str]] = {}
+        for shard in shards:
+            splits.setdefault(shard.name.partition("-")[0], []).append(shard.name)
+        write_nv_meta(staging.root / folder, shards, splits)
+    media = list(_media_files(assembly, workspace))
+    if media:
+        write_nv_meta(staging.root / "media", media, {"train": [shard.name for shard in media]})
+
+
+def _annotation_file(
+    folder: str, path: str, unit: Unit, assembly: Assembly, workspace: Workspace
+) -> ShardFile:
+    table = feather.read_table(workspace.folder(unit.stage, unit.key) / INDEX_FILE)
+    names = pc.binary_join_element_wise(table["sample_id"], "json", ".").to_pylist()
+    info = _info(assembly, path)
+    return _shard_file(path.removeprefix(f"{folder}/"), info, names, table)
+
+
+def _media_files(assembly: Assembly, workspace: Workspace) -> Iterator[ShardFile]:
+    manifest = read_manifest(assembly.parent.root) if assembly.parent else {}
+    for shard in assembly.media:
+        _, table = media_index(shard, assembly, workspace)
+        names = pc.binary_join_element_wise(table["key"], "jpg", ".").to_pylist()
+        info = _info(assembly, shard.path) if shard.unit else dict(manifest[shard.path])
+        yield _shard_file(shard.path.removeprefix("media/"), info, names, table)
+
+
+def _shard_file(name: str, info: dict[str, Any], names: list[str], table: pa.Table) -> ShardFile:
+    places = zip(names, table["offset"].to_pylist(), table["size"].to_pylist(), strict=True)
+    members = tuple(Member(*place) for place in places)
+    return ShardFile(name=name, size=info["size"], sha256=info["sha256"], members=members)
+
+
+def _write_proof(staging: Staging, assembly: Assembly) -> None:
+    proof = leak_proof(assembly.videos, assembly.assignment)
+    check_leaks(assembly.videos, proof)
+    payload = orjson.dumps(proof, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    staging.write("leak_proof.json", payload + b"\n")
+
+
+def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: Assembly) -> bytes:
+    """What decided the bytes of the release: settings, inputs, code, versions, parent."""
+    inputs = {
+        state.name: {"labels": state.convert.key, "media": state.media_key}
+        for state in sorted(states, key=lambda state: state.name)
+    }
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "name": config.name,
+        "config": config.resolved(),
+        "inputs": inputs,
+        "inputs_sha256": content_key(inputs),
+        "code_sha256": code_key(*ALL_CODE),
+        "versions": shaping_versions(),
+        "seed": config.seed,
+        "corrections_head": None,
+        "parent": assembly.parent.manifest_sha256 if assembly.parent else None,
+    }
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"
+
+
+def shaping_versions() -> dict[str, str]:
+    """Versions of the code and of the packages that can change a byte."""
+    own = {"medvidbench": version("medvidbench"), "python": platform.python_version()}
+    return own | {name: version(name) for name in SHAPING_PACKAGES}
+
+
+def _describe(staging: Staging, config: BuildConfig, assembly: Assembly, tally: Tally) -> None:
+    with ReleaseReader(staging.root) as reader:
+        sheets = release_sheets(reader) if config.media.mode == "frames" else ()
+    facts = gather_facts(config, assembly, tally, staging.root, shaping_versions(), sheets)
+    staging.write("report.html", render_report(facts))
+    staging.write("README.md", render_card(facts))
+    files = staging.hashes()
+    staging.write("croissant.json", render_croissant(facts, files, config.date_published))
+
+
+def _run_record(config: BuildConfig) -> bytes:
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "host": platform.node(),
+        "user": getpass.getuser(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "config": orjson.loads(config.model_dump_json()),
+    }
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"

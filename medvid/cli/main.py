@@ -1,0 +1,46 @@
+"""The `medvid` command: one exit code per kind of end, one error style, `--json` everywhere."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from medvid.cli import build, convert, demo, inspection, quarantine, verify
+from schemas.errors import MedVidError
+
+app = typer.Typer(
+    name="medvid",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=(
+        "Native medical-video labels in; validated, leak-proof, reproducible WebDataset releases "
+        "out. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 130 interrupted."
+    ),
+)
+for command in (
+    demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
+    quarantine.quarantine,
+):  # fmt: skip
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; errors a user can act on end with exit code 1 and no traceback."""
+    try:
+        app()
+    except MedVidError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"medvid: {error}", markup=False
+        )
+        raise SystemExit(1) from error
+    except KeyboardInterrupt as error:
+        sys.stderr.write(
+            "medvid: interrupted; what is finished stays finished, run it again to go on.\n"
+        )
+        raise SystemExit(130) from error
+
+
+if __name__ == "__main__":
+    main()
