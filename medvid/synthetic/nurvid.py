@@ -152,10 +152,15 @@ def _draw_spans(length: int, number: int, random: np.random.Generator) -> list[t
 
 
 def _draw_actions(procedure: int, number: int, random: np.random.Generator) -> list[int]:
+    """Actions of the procedure, the common ones more often, none twice in a row."""
     names = set(CANDIDATE_ACTIONS[PROCEDURES[procedure]])
     ids = [i for i, name in enumerate(ACTIONS) if name in names]
-    weights = np.array([SEGMENTS_PER_ACTION[i] for i in ids], float)
-    return [int(i) for i in random.choice(ids, number, p=weights / weights.sum())]
+    drawn: list[int] = []
+    for _ in range(number):
+        free = [i for i in ids if drawn[-1:] != [i]] or ids
+        weights = np.array([SEGMENTS_PER_ACTION[i] for i in free], float)
+        drawn.append(int(random.choice(free, p=weights / weights.sum())))
+    return drawn
 
 
 def _draw_videos(count: int, seed: int, max_seconds: int | None) -> list[_Video]:
