@@ -253,9 +253,10 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     """Undo dictionaries and cast, so that rows of any origin sort and compare alike."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
     try:
+        if pa.types.is_dictionary(column.type):
+            chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+            return pa.chunked_array(chunks, kind)
         return column.cast(kind)
     except pa.ArrowException as error:
         raise ShardError(
@@ -264,7 +265,7 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
 
 
 def _encoded(column: pa.ChunkedArray, field: pa.Field) -> pa.Array:
-    array = pa.concat_arrays([*column.chunks, pa.array([], column.type)])
+    array = pa.concat_arrays([*column.chunks, pa.nulls(0, column.type)])
     return array.dictionary_encode() if pa.types.is_dictionary(field.type) else array
 
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.errors import ShardError
 from schemas.tables import FRAMES, SAMPLES, read_table
@@ -181,12 +182,23 @@ def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """One dictionary array for a whole column."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    return pa.concat_arrays([*column.chunks, pa.array([], column.type)]).dictionary_encode()
+    return _whole(column).dictionary_encode()
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays([*column.chunks, pa.nulls(0, column.type)])
 
 
 def _ints(column: pa.ChunkedArray | pa.Array) -> IntArray:
-    """An int64 array, shape (n,), with -1 for null."""
-    return np.asarray(column.fill_null(_ABSENT).to_numpy(), dtype=np.int64)
+    """An int64 array, shape (n,), with -1 for null.
+
+    `to_numpy` and `fill_null` would do, were it not that they import pandas into every worker.
+    """
+    array = _whole(column) if isinstance(column, pa.ChunkedArray) else column
+    filled = np.full(len(array), _ABSENT, dtype=np.int64)
+    held = np.from_dlpack(pc.indices_nonzero(array.is_valid()))
+    filled[held] = np.from_dlpack(array.drop_null())
+    return filled
 
 
 def _ascii(column: pa.ChunkedArray) -> npt.NDArray[np.bytes_]:

@@ -116,7 +116,7 @@ class ReleaseReader:
     def __init__(self, release: Path | str, *, open_files: int = OPEN_FILES) -> None:
         if "://" in str(release):
             raise ConfigError(
-                f"release {release!r} is not a local folder.",
+                f"release {str(release)!r} is not a local folder.",
                 action="Copy or mount it; give the local path.",
             )
         self.release = Path(release)

@@ -67,6 +67,7 @@ class PartWriter:
         self._fill = 0
         self._flushed = 0
         self._done: ShardFile | None = None
+        self._broken: ShardError | None = None
 
     def __enter__(self) -> Self:
         self._aside.__enter__()
@@ -134,6 +135,8 @@ class PartWriter:
         Raises:
             ShardError: The last sample lacks a part, a tar would be empty, or the disk is full.
         """
+        if self._broken is not None:
+            raise self._broken
         if self._done is None:
             self._finish_order()
             if self._end and not self._members:
@@ -147,6 +150,8 @@ class PartWriter:
         return self._done
 
     def _follow(self, name: str) -> None:
+        if self._broken is not None:
+            raise self._broken
         if self._done is not None:
             raise self._refused(f"{name!r} comes after the file was closed")
         try:
@@ -178,8 +183,9 @@ class PartWriter:
         self._digest.update(block)
         try:
             self._aside.write(block)
-        except ShardError:
-            self._aside.discard()  # a caller that goes on must not publish a file with a hole
+        except ShardError as error:
+            self._broken = error  # a caller that goes on must not publish a file with a hole
+            self._aside.discard()
             raise
         self._flushed += len(block)
 

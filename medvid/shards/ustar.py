@@ -19,9 +19,8 @@ _AFTER_CHECKSUM: Final = (
     b"0"  # a regular file
     + bytes(100)  # no link target
     + b"ustar\x0000"
-    + bytes(64)  # no user or group name
-    + _ID  # device numbers
-    + _ID
+    + bytes(32 + 32)  # no user or group name
+    + bytes(8 + 8)  # no device numbers
     + bytes(155 + 12)  # no prefix
 )
 _CHECKSUM_AT: Final = 148
