@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from pydantic import Field
 
+from medvid.tasks.view import ClipView, VideoView
 from schemas.annotation import VideoAnnotation
 from schemas.caption import Caption
 from schemas.clip import Clip
@@ -29,7 +31,7 @@ class TaskSettings(Model):
     max_regions_per_clip: int = Field(default=8, ge=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClipContext:
     """All a task may look at while it asks about one clip.
 
@@ -40,6 +42,7 @@ class ClipContext:
         captions: Captions of this clip only.
         settings: Limits and seed.
         drops: Questions that could not be asked, counted by reason; the task adds to it.
+        shared: The video's labels as all its clips share them; made anew where not given.
     """
 
     annotation: VideoAnnotation
@@ -48,6 +51,17 @@ class ClipContext:
     captions: Sequence[Caption]
     settings: TaskSettings
     drops: Counter[str] = field(default_factory=Counter)
+    shared: VideoView | None = None
+
+    @cached_property
+    def view(self) -> ClipView:
+        """What of the video the clip shows."""
+        return ClipView(self.shared or VideoView(self.annotation, self.spec), self.clip)
+
+    @cached_property
+    def clip_id(self) -> str:
+        """The clip's id, hashed once."""
+        return self.clip.clip_id
 
 
 class Task(Protocol):
