@@ -25,10 +25,14 @@ from typing import NoReturn
 
 READY = b"R"
 EXIT_CODE = struct.Struct("<i")
-MAX_MODULE_NAME = 256
-_OWN_PACKAGE = "medvid."
+MAX_NAMES = 1 << 15
+"""Most bytes of the line of module names that goes ahead on a lifeline."""
+
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "500"
+_TASKS = Path("/proc/self/task")
+_TRIAL_S = 30
+_EX_THREADS = 3
 
 
 class ForkServer:
@@ -41,6 +45,7 @@ class ForkServer:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._lifelines: dict[int, socket.socket] = {}
+        self._seen = set(sys.modules)
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)
@@ -74,7 +79,10 @@ class ForkServer:
         call, lifeline = (socket.socket(fileno=fd) for fd in fds)
         for end in (call, lifeline):
             end.set_inheritable(False)
-        _import_own(lifeline.recv(MAX_MODULE_NAME).decode())
+        for name in lifeline.recv(MAX_NAMES).decode().split():
+            if name not in self._seen:
+                self._seen.add(name)
+                _import_ahead(name)
         self._fork(call, lifeline)
 
     def _fork(self, call: socket.socket, lifeline: socket.socket) -> None:
@@ -170,10 +178,28 @@ def _pickled_error(error: Exception) -> bytes:
     return reply
 
 
-def _import_own(module: str) -> None:
-    """Import a module of ours before forking, so that the children find it loaded."""
-    if module.startswith(_OWN_PACKAGE) and module not in sys.modules:
-        importlib.import_module(module)
+def _import_ahead(name: str) -> None:
+    """Import a module that requests refer to, so that later children find it loaded.
+
+    Only where that starts no thread, as a trial in a child of its own shows: a process with
+    threads cannot be forked safely (polars is a case). Elsewhere each child imports for itself.
+    """
+    if not _TASKS.is_dir():
+        return
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(_TRIAL_S)
+        os._exit(_EX_THREADS if _import_starts_threads(name) else 0)
+    if os.waitpid(pid, 0)[1] == 0:
+        importlib.import_module(name)
+
+
+def _import_starts_threads(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception:  # noqa: BLE001 - the child of the call will raise it, to the caller
+        return True
+    return len(list(_TASKS.iterdir())) > 1
 
 
 def _die_with(server_pid: int) -> None:

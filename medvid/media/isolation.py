@@ -9,6 +9,7 @@ worker (Dask's default), and its exit codes are lost when threads start processe
 
 import atexit
 import contextlib
+import io
 import os
 import pickle
 import signal
@@ -19,9 +20,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from types import FunctionType
+from typing import Any, TypeVar
 
-from medvid.media.fork_server import EXIT_CODE, MAX_MODULE_NAME, READY
+from medvid.media.fork_server import EXIT_CODE, MAX_NAMES, READY
 from schemas.errors import MediaError
 
 T = TypeVar("T")
@@ -29,7 +31,14 @@ _BOOT = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "import medvid.media; from medvid.media.fork_server import main; main(int(sys.argv[1]))"
 )
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_NO_THREADS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""What keeps NumPy and Arrow from starting threads when imported: the server must fork."""
+
 _START_S = 120.0
 _KILL_S = 10.0
 _CHUNK = 1 << 20
@@ -56,9 +65,9 @@ def run_isolated(fn: Callable[..., T], *args: object, timeout_s: float, **kwargs
         Exception: Whatever the function raised, its attributes intact.
     """
     name = getattr(fn, "__qualname__", repr(fn))
-    request = pickle.dumps((fn, args, kwargs), protocol=pickle.HIGHEST_PROTOCOL)
+    request, modules = _pickle_noting_modules((fn, args, kwargs))
     envelope = pickle.dumps((str(Path.cwd()), sys.path, request), protocol=pickle.HIGHEST_PROTOCOL)
-    with _server.call(getattr(fn, "__module__", None) or "") as (call, lifeline):
+    with _server.call(modules) as (call, lifeline):
         deadline = time.monotonic() + timeout_s
         try:
             reply = _exchange(call, envelope, deadline)
@@ -75,6 +84,27 @@ def run_isolated(fn: Callable[..., T], *args: object, timeout_s: float, **kwargs
     if not succeeded:
         raise outcome
     return outcome  # type: ignore[no-any-return]
+
+
+class _NotingPickler(pickle.Pickler):
+    """Pickles, and notes the modules of the functions and classes it meets."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
+        self.modules: set[str] = set()
+
+    def reducer_override(self, met: object) -> Any:  # noqa: ANN401 - pickle's own interface
+        """Note where a function, a class or an instance's class is from; pickle it as usual."""
+        named = met if isinstance(met, FunctionType | type) else type(met)
+        self.modules.add(named.__module__)
+        return NotImplemented
+
+
+def _pickle_noting_modules(value: object) -> tuple[bytes, frozenset[str]]:
+    stream = io.BytesIO()
+    pickler = _NotingPickler(stream)
+    pickler.dump(value)
+    return stream.getvalue(), frozenset(pickler.modules - {"__main__", "builtins"})
 
 
 def _exchange(call: socket.socket, request: bytes, deadline: float) -> bytes:
@@ -137,13 +167,17 @@ class _ServerHandle:
         self._control: socket.socket | None = None
 
     @contextlib.contextmanager
-    def call(self, module: str) -> Iterator[tuple[socket.socket, socket.socket]]:
-        """Have a process forked; its call socket and lifeline, closed on leaving."""
+    def call(self, modules: frozenset[str]) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """Have a process forked that finds modules loaded.
+
+        Yields:
+            Its call socket and its lifeline, closed on leaving.
+        """
         call, theirs_call = socket.socketpair()
         lifeline, theirs_lifeline = socket.socketpair()
         with call, lifeline:
             with theirs_call, theirs_lifeline:
-                lifeline.sendall(module.encode()[:MAX_MODULE_NAME] or b"-")
+                lifeline.sendall((" ".join(sorted(modules)).encode() + b"\n")[:MAX_NAMES])
                 self._hand_over(theirs_call, theirs_lifeline)
             yield call, lifeline
 
@@ -167,7 +201,7 @@ class _ServerHandle:
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the caller, who then closes the lifelines
-                env=os.environ | _ONE_THREAD,
+                env=os.environ | _NO_THREADS,
             )
         ours.settimeout(_START_S)
         if ours.recv(len(READY)) != READY:

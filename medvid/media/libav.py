@@ -110,7 +110,7 @@ def rotation_of(frame: VideoFrame, path: Path) -> int:
         MediaError: `orientation` where the picture is mirrored or turned by another angle.
     """
     try:
-        matrix = cast(SideDataContainer, frame.side_data)[Type.DISPLAYMATRIX]
+        matrix = cast("SideDataContainer", frame.side_data)[Type.DISPLAYMATRIX]
     except KeyError:
         return 0
     a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), dtype="<i4").tolist()
