@@ -100,7 +100,10 @@ _EFFECTS: dict[Effect, dict[int, float]] = {
     Effect.STAINED_LENS: {3: 0.06},
 }
 _BAG_PHASES = frozenset({4, 6})
-_PRESENT = {Hand.LEFT: 0.64, Hand.RIGHT: 0.70, Hand.ASSISTANT: 0.13, Hand.NONE: 0.9}
+_THROUGHOUT = frozenset({Hand.LEFT, Hand.ASSISTANT})
+"""Hands that hold on while phases change."""
+
+_PRESENT = {Hand.LEFT: 0.66, Hand.RIGHT: 0.71, Hand.ASSISTANT: 0.13, Hand.NONE: 0.9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +198,17 @@ class Operation:
         choices = bout.choices[stretch.phase]
         idle = hash_rank(self.seed, "idle", self.patient, bout.actor.track) % 4
         if second - bout.start_s < idle and bout.end_s - bout.start_s > 4:
-            return 94 + INSTRUMENTS.index(bout.actor.label)
+            return len(TRIPLETS) - len(INSTRUMENTS) + INSTRUMENTS.index(bout.actor.label)
         return hash_choice(choices, self.seed, self.patient, bout.actor.track, stretch.start_s)
 
 
 def plan_operation(
-    patient: int, duration_s: int, seed: int, *, outside_share: float = 0.0
+    patient: int,
+    duration_s: int,
+    seed: int,
+    *,
+    outside_share: float = 0.0,
+    assistant_share: float = _PRESENT[Hand.ASSISTANT],
 ) -> Operation:
     """Make up an operation.
 
@@ -209,16 +217,18 @@ def plan_operation(
         duration_s: Length in whole seconds, at least 12.
         seed: Seed of every choice.
         outside_share: Share of the time during which the camera is out of the body.
+        assistant_share: Share of the time during which the assistant's instrument is in view.
     """
     stretches = _plan_phases(patient, duration_s, seed)
-    plans = [
-        *_plan_bouts(Hand.LEFT, stretches, duration_s, patient, seed),
-        *_plan_bouts(Hand.ASSISTANT, stretches, duration_s, patient, seed),
-        *(bout for s in stretches for bout in _plan_bouts(Hand.RIGHT, (s,), duration_s, patient,
-                                                          seed)),
-        *(bout for s in stretches if s.phase in _BAG_PHASES
-          for bout in _plan_bouts(Hand.NONE, (s,), duration_s, patient, seed)),
-    ]  # fmt: skip
+    shares = {**_PRESENT, Hand.ASSISTANT: assistant_share}
+    plans: list[Bout] = []
+    for hand, share in shares.items():
+        stages = [stretches] if hand in _THROUGHOUT else [(stretch,) for stretch in stretches]
+        for stage in stages:
+            if hand is Hand.NONE and stage[0].phase not in _BAG_PHASES:
+                continue
+            random = _generator(seed, "bouts", patient, hand.value, stage[0].start_s)
+            plans += _plan_bouts(hand, stage, share, duration_s, random)
     outside = round(duration_s * 0.58), round(duration_s * (0.58 + outside_share))
     return Operation(
         patient=patient,
@@ -251,12 +261,14 @@ def _generator(seed: int, *parts: str | int) -> np.random.Generator:
 
 
 def _plan_bouts(
-    hand: Hand, stretches: Sequence[Stretch], duration_s: int, patient: int, seed: int
+    hand: Hand,
+    stretches: Sequence[Stretch],
+    share: float,
+    duration_s: int,
+    random: np.random.Generator,
 ) -> Iterator[Bout]:
     """Stays of one hand's instruments from the first stretch's start to the last one's end."""
     begin, end = stretches[0].start_s, stretches[-1].end_s
-    random = _generator(seed, "bouts", patient, hand.value, begin)
-    share = _PRESENT[hand]
     typical = float(np.clip(duration_s * 0.25, 8, 36))
     now = begin + (random.uniform(0, typical * (1 - share) / share) if begin else 0.0)
     while now < end - 2:

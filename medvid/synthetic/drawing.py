@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import atan2, degrees, hypot, pi, sin
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from medvid.synthetic.instruments import (
     ANGLE_STEP,
     OPENINGS,
     Sprite,
+    hull_of,
     shaft_of,
     sprite_of,
 )  # fmt: skip
@@ -26,8 +26,12 @@ Rgb = npt.NDArray[np.uint8]
 PixelBox = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels, half-open."""
 
+DrawnPose = tuple[str, int, int, int]
+"""Arguments of `sprite_of`: label, length in pixels, angle step, opening."""
+
 _MARGIN = 0.08
 _SLIDE_S = 0.6
+_DRIFT_S = 110.0
 _FULL_TURN = 360 // ANGLE_STEP
 
 
@@ -95,7 +99,7 @@ class Scene:
         """The place without actors; the same array is returned until the camera moves."""
         width, height = self.resolution_wh
         margin_xy = (int(width * _MARGIN), int(height * _MARGIN))
-        turn = 2 * pi * (t_s / 47.0 + (self.seed % 97) / 97)
+        turn = 2 * pi * (t_s / _DRIFT_S + (self.seed % 97) / 97)
         offset = (
             round(margin_xy[0] * (1 + 0.9 * sin(turn))),
             round(margin_xy[1] * (1 + 0.9 * sin(0.7 * turn + 1.0))),
@@ -106,7 +110,9 @@ class Scene:
             view = place[y : y + height, x : x + width]
             light = _light(self.resolution_wh, self.look)
             # Two bits less of texture cost no eye anything and halve every PNG.
-            self._view = np.asarray(cv2.multiply(view, light, scale=1 / 255), np.uint8) & np.uint8(0xFC)
+            self._view = np.asarray(cv2.multiply(view, light, scale=1 / 255), np.uint8) & np.uint8(
+                0xFC
+            )
             self._shown = offset
         return self._view
 
@@ -165,8 +171,8 @@ def _presence(motion: Motion, t_s: float) -> float | None:
 
 def _pose(
     actor: Actor, resolution_wh: tuple[int, int], t_s: float
-) -> tuple[tuple[int, int], Sprite, tuple[float, float]] | None:
-    """Working point in pixels, sprite and unit direction of an actor, None while it is away."""
+) -> tuple[tuple[int, int], DrawnPose, tuple[float, float]] | None:
+    """Working point in pixels, drawn pose and direction of an actor, None while it is away."""
     motion = actor.motion
     presence = _presence(motion, t_s)
     if presence is None:
@@ -186,8 +192,8 @@ def _pose(
     opening = round(
         (OPENINGS - 1) * (0.5 + 0.5 * sin(2 * pi * (t_s / motion.work_s + motion.phase)))
     )
-    sprite = sprite_of(actor.label, max(8, round(actor.size * height)), angle_step, opening)
-    return point, sprite, (dx / length, dy / length)
+    drawn = (actor.label, max(8, round(actor.size * height)), angle_step, opening)
+    return point, drawn, (dx / length, dy / length)
 
 
 def boxes_at(
@@ -210,8 +216,8 @@ def boxes_at(
         pose = _pose(actor, resolution_wh, t_s)
         if pose is None:
             continue
-        (x, y), sprite, _ = pose
-        left, top, right, bottom = sprite.hull
+        (x, y), drawn, _ = pose
+        left, top, right, bottom = hull_of(*drawn)
         box = (x + left, y + top, x + right, y + bottom)
         if box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0:
             boxes[actor.track] = box
@@ -252,7 +258,7 @@ def render(
             _draw_shaft(frame, actor, pose[0], pose[2])
     for _, pose in poses:
         if pose is not None:
-            _draw_tip(frame, pose[0], pose[1])
+            _draw_tip(frame, pose[0], sprite_of(*pose[1]))
     draw_before(frame, effects)
     if scene.look is Look.LAPAROSCOPY:
         _close_corners(frame)
@@ -306,18 +312,3 @@ def _draw_tip(frame: Rgb, point: tuple[int, int], sprite: Sprite) -> None:
 def black_frame(resolution_wh: tuple[int, int]) -> Rgb:
     """An out-of-body frame as the Cholec datasets ship it: every pixel (0, 0, 0)."""
     return np.zeros((resolution_wh[1], resolution_wh[0], 3), np.uint8)
-
-
-def write_png(path: Path, rgb: Rgb) -> None:
-    """Write a picture as PNG without metadata.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    options = [
-        cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-    ]  # fmt: skip
-    encoded, payload = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
-    if not encoded:
-        raise OSError(f"cannot encode {path.name} as PNG")
-    path.write_bytes(payload.tobytes())

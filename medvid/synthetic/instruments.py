@@ -36,7 +36,10 @@ OPENINGS: Final = 4
 ANGLE_STEP: Final = 3
 """Degrees between two drawn directions."""
 
-_OVERSAMPLE = 3
+_OVERSAMPLE = 2
+_MIDDLE_X, _REACH = 0.45, 1.1
+"""Every drawing lies within this many tip lengths of this point on its axis."""
+
 _HALF_OPAQUE = 100
 _DARK: Rgb = (38, 42, 52)
 _LIGHT: Rgb = (250, 252, 255)
@@ -73,14 +76,14 @@ class _Brush:
 
     def __init__(self, length_px: int, angle_deg: int) -> None:
         self.unit = float(length_px * _OVERSAMPLE)
-        self.half = int(1.5 * length_px)
+        self.half = int(_REACH * length_px) + 2
         side = 2 * self.half * _OVERSAMPLE
         self.colour = np.zeros((side, side, 3), np.uint8)
         self.alpha = np.zeros((side, side), np.uint8)
         self._turn = (cos(radians(angle_deg)), sin(radians(angle_deg)))
 
     def _place(self, points: Points) -> npt.NDArray[np.int32]:
-        local = (np.asarray(points, np.float64) - (1.0, 0.0)) * self.unit
+        local = (np.asarray(points, np.float64) - (_MIDDLE_X, 0.0)) * self.unit
         c, s = self._turn
         turned = np.stack((c * local[:, 0] - s * local[:, 1], s * local[:, 0] + c * local[:, 1]), 1)
         centre = self.half * _OVERSAMPLE
@@ -111,14 +114,14 @@ class _Brush:
         x, y, w, h = cv2.boundingRect((alpha > 0).astype(np.uint8))
         left, top, width, height = cv2.boundingRect((alpha >= _HALF_OPAQUE).astype(np.uint8))
         cut = np.s_[y : y + h, x : x + w]
+        # From the corner of the canvas to the tip, which is where an actor's path runs.
+        ahead = (1.0 - _MIDDLE_X) * self.unit / _OVERSAMPLE
+        to_x, to_y = (self.half + round(ahead * share) for share in self._turn)
         return Sprite(
             paint=np.ascontiguousarray(paint[cut]),
             veil=np.asarray(cv2.merge([255 - alpha[cut]] * 3), np.uint8),
-            offset_xy=(x - self.half, y - self.half),
-            hull=(
-                left - self.half, top - self.half,
-                left + width - self.half, top + height - self.half,
-            ),
+            offset_xy=(x - to_x, y - to_y),
+            hull=(left - to_x, top - to_y, left + width - to_x, top + height - to_y),
         )  # fmt: skip
 
 
@@ -261,7 +264,7 @@ def shaft_of(label: str) -> tuple[Rgb, float] | None:
     return _SHAFTS.get(label)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def sprite_of(label: str, length_px: int, angle_step: int, opening: int) -> Sprite:
     """Draw a tip.
 
@@ -280,3 +283,9 @@ def sprite_of(label: str, length_px: int, angle_step: int, opening: int) -> Spri
     brush = _Brush(length_px, angle_step * ANGLE_STEP)
     _DRAWINGS[label](brush, COLOURS[label], opening)
     return brush.sprite()
+
+
+@lru_cache(maxsize=1 << 16)
+def hull_of(label: str, length_px: int, angle_step: int, opening: int) -> tuple[int, int, int, int]:
+    """`Sprite.hull` of `sprite_of` with the same arguments, remembered for much longer."""
+    return sprite_of(label, length_px, angle_step, opening).hull
