@@ -1,7 +1,26 @@
 """Media: probe, integrity check, exact frames, JPEG, overlays, contact sheets."""
 
 from medvid.media.decode import BACKENDS, decode_positions
+from medvid.media.frames import frame_size, frames_of_probe, list_frames, read_frames
+from medvid.media.integrity import MediaVerdict, check_media
 from medvid.media.isolation import run_isolated
+from medvid.media.jpeg import decode_jpeg, encode_jpeg, jpeg_size, read_image
 from medvid.media.probe import VideoProbe, probe_video
 
-__all__ = ["BACKENDS", "VideoProbe", "decode_positions", "probe_video", "run_isolated"]
+__all__ = [
+    "BACKENDS",
+    "MediaVerdict",
+    "VideoProbe",
+    "check_media",
+    "decode_jpeg",
+    "decode_positions",
+    "encode_jpeg",
+    "frame_size",
+    "frames_of_probe",
+    "jpeg_size",
+    "list_frames",
+    "probe_video",
+    "read_frames",
+    "read_image",
+    "run_isolated",
+]

@@ -61,7 +61,7 @@ def decode_positions(
     if wanted and not 0 <= wanted[0] <= wanted[-1] < len(known):
         stray = wanted[0] if wanted[0] < 0 else wanted[-1]
         raise MediaError(
-            f"There is no frame {stray}: the video shows {len(known)}.",
+            f"There is no frame at position {stray}: the video shows {len(known)}.",
             reason="missing_frame", source=path.name,
         )  # fmt: skip
     if wanted:

@@ -160,6 +160,19 @@ def probe_video(path: Path) -> VideoProbe:
     )
 
 
+def video_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture, from the first frame alone.
+
+    Raises:
+        MediaError: As `probe_video`.
+    """
+    first = next(_decoded_frames(path), None)
+    if first is None:
+        raise _no_frames(path)
+    size = (first.width, first.height)
+    return size if rotation_of(first, path) % 180 == 0 else size[::-1]
+
+
 def _list_packets(path: Path) -> _Listing:
     with open_video(path) as (container, stream):
         packets, last_duration = _read_packets(container, stream, path)

@@ -158,7 +158,7 @@ def _decode_in_full(
                 return
             position = following
     raise MediaError(
-        f"Frame {position} does not come out of the decoder.",
+        f"The frame at position {position} does not come out of the decoder.",
         reason="missing_frame", source=path.name,
     )  # fmt: skip
 
@@ -172,24 +172,27 @@ def _numbered_frames(path: Path, probe: VideoProbe) -> Iterator[tuple[int, Video
             try:
                 frames = packet.decode()
             except av.error.FFmpegError as error:
-                if _is_undisplayed(packet, probe):
+                if is_undecodable(packet, probe):
                     continue
                 raise _damaged(path, count, describe(error)) from error
             for frame in frames:
-                place = count if not probe.exact else place_of.get(frame.pts or 0, -1)
+                pts = NO_TIME if frame.pts is None else frame.pts
+                yield (place_of.get(pts, -1) if probe.exact else count), frame
                 count += 1
-                yield place, frame
 
 
-def _is_undisplayed(packet: "Packet[VideoStream]", probe: VideoProbe) -> bool:
-    """Whether a packet belongs to pictures ahead of the first that can be shown."""
-    return probe.exact and packet.pts is not None and packet.pts < int(probe.pts[0])
+def is_undecodable(packet: "Packet[VideoStream]", probe: VideoProbe) -> bool:
+    """Whether a packet holds one of the pictures ahead of the first that can be shown."""
+    if not probe.exact or packet.is_discard or packet.pts is None:
+        return False
+    return packet.pts < int(probe.pts[0])
 
 
 def _damaged(path: Path, position: int, why: str) -> MediaError:
     return MediaError(
-        f"Frame {position} cannot be decoded ({why}).", reason="damaged", source=path.name
-    )
+        f"The frame at position {position} cannot be decoded ({why}).",
+        reason="damaged", source=path.name,
+    )  # fmt: skip
 
 
 def _sized(frame: VideoFrame, probe: VideoProbe, path: Path) -> VideoFrame:
