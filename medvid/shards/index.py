@@ -202,4 +202,8 @@ def _ints(column: pa.ChunkedArray | pa.Array) -> IntArray:
 
 
 def _ascii(column: pa.ChunkedArray) -> npt.NDArray[np.bytes_]:
-    return np.array(column.to_pylist(), dtype=np.bytes_)
+    """ASCII strings as an array of fixed width, without a Python object for each."""
+    array = _whole(column)
+    width = max(1, pc.max(pc.binary_length(array)).as_py() or 0)
+    padded = pc.ascii_rpad(array, width=width, padding="\0")
+    return np.frombuffer(padded.buffers()[2] or b"", dtype=f"S{width}", count=len(array))
