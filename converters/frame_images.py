@@ -1,5 +1,6 @@
 """Look at a folder of frame images: their numbers, their labels, their sizes."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,8 @@ from schemas.errors import bounded
 def frame_files(folder: Path, pattern: str) -> dict[int, str]:
     """Names of the images in a frame folder by native frame number, in frame order."""
     shape = re.compile(pattern)
-    matches = (shape.fullmatch(path.name) for path in folder.iterdir())
+    with os.scandir(folder) as entries:
+        matches = [shape.fullmatch(entry.name) for entry in entries if entry.is_file()]
     return dict(sorted((int(match[1]), match[0]) for match in matches if match))
 
 

@@ -1,7 +1,8 @@
 """Find the folders and files of a native tree, whatever the case of their names."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from schemas.errors import MissingSourceError
@@ -35,24 +36,35 @@ def find_base(root: Path, is_base: Callable[[Path], bool], *, dataset: str, tree
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders inside a folder, hidden ones left out, sorted by name."""
+    """Folders inside a folder, hidden and unreadable ones left out, sorted by name."""
     return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and os.access(path, os.R_OK | os.X_OK)
     )
 
 
-def numbered(folder: Path | None, pattern: re.Pattern[str]) -> dict[int, list[Path]]:
-    """Files and folders by the number in their name, spellings of one number sorted by name.
+def numbered_files(folder: Path | None, pattern: re.Pattern[str]) -> dict[int, list[Path]]:
+    """Regular files by the number in their name, spellings of one number sorted by name.
 
     Args:
-        folder: Where to look; None or a missing folder holds nothing.
+        folder: Where to look; None holds nothing.
         pattern: Shape of a whole name; group 1 is the number.
     """
+    paths = sorted(folder.iterdir()) if folder is not None else []
+    return _by_number((path for path in paths if path.is_file()), pattern)
+
+
+def numbered_folders(folder: Path | None, pattern: re.Pattern[str]) -> dict[int, list[Path]]:
+    """Readable folders by the number in their name; see `numbered_files`."""
+    return _by_number(subfolders(folder) if folder is not None else (), pattern)
+
+
+def _by_number(paths: Iterable[Path], pattern: re.Pattern[str]) -> dict[int, list[Path]]:
     found: dict[int, list[Path]] = {}
-    if folder is not None and folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if match := pattern.fullmatch(path.name):
-                found.setdefault(int(match[1]), []).append(path)
+    for path in paths:
+        if match := pattern.fullmatch(path.name):
+            found.setdefault(int(match[1]), []).append(path)
     return found
 
 

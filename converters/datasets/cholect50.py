@@ -56,7 +56,7 @@ from converters.frame_labels import (
 from converters.image_size import Size
 from converters.issue_log import DROPPED, FLAGGED, IssueLog
 from converters.native_json import JsonObject, as_int, load_json, shown
-from converters.native_tree import child_folder, find_base, numbered
+from converters.native_tree import child_folder, find_base, numbered_files, numbered_folders
 from data_cards import load_card
 from schemas.annotation import FrameTriplet, VideoAnnotation
 from schemas.geometry import Box, Triplet
@@ -253,7 +253,7 @@ def _boxes(
 
 def _is_base(folder: Path) -> bool:
     labels, videos = child_folder(folder, "labels"), child_folder(folder, "videos")
-    return bool(numbered(labels, _LABEL_FILE) or numbered(videos, _FOLDER))
+    return bool(numbered_files(labels, _LABEL_FILE) or numbered_folders(videos, _FOLDER))
 
 
 def _is_sparse(frames: set[int]) -> bool:
@@ -290,12 +290,12 @@ class CholecT50:
             MissingSourceError: Neither the root nor a single folder in it holds such videos.
         """
         base = find_base(root, _is_base, dataset=NAME, tree="labels/VIDnn.json or videos/VIDnn")
-        files = numbered(child_folder(base, "labels"), _LABEL_FILE)
-        folders = numbered(child_folder(base, "videos"), _FOLDER)
+        files = numbered_files(child_folder(base, "labels"), _LABEL_FILE)
+        folders = numbered_folders(child_folder(base, "videos"), _FOLDER)
         found = []
         for number in files.keys() | folders.keys():
             names = [path.relative_to(base).as_posix() for path in files.get(number, [])]
-            folder = next((path for path in folders.get(number, []) if path.is_dir()), None)
+            folder = next(iter(folders.get(number, [])), None)
             media = folder and MediaRef(
                 kind=MediaKind.FRAMES, path=folder.relative_to(base).as_posix(),
                 pattern=IMAGE_PATTERN,

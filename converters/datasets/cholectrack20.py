@@ -50,7 +50,7 @@ from converters.frame_labels import (
 from converters.image_size import Size, read_mp4_size
 from converters.issue_log import FLAGGED, IssueLog
 from converters.native_json import JsonObject, as_int, load_json, shown
-from converters.native_tree import child_folder, find_base, numbered
+from converters.native_tree import child_folder, find_base, numbered_files, numbered_folders
 from converters.tracked_tools import FPS, ToolLabels, note_tracks, parse_frame, presences
 from data_cards import load_card
 from schemas.annotation import VideoAnnotation
@@ -175,14 +175,13 @@ def _split_folders(base: Path) -> dict[str, Path]:
 
 
 def _is_base(folder: Path) -> bool:
-    return any(numbered(part, _FOLDER) for part in _split_folders(folder).values())
+    return any(numbered_folders(part, _FOLDER) for part in _split_folders(folder).values())
 
 
 def _read_copy(base: Path, part: str, folder: Path, number: int) -> _Copy:
-    files = [
-        path.relative_to(base).as_posix() for path in numbered(folder, _LABEL_FILE).get(number, [])
-    ]
-    frames, movies = child_folder(folder, "Frames"), numbered(folder, _MOVIE_FILE).get(number)
+    found = numbered_files(folder, _LABEL_FILE).get(number, [])
+    files = [path.relative_to(base).as_posix() for path in found]
+    frames, movies = child_folder(folder, "Frames"), numbered_files(folder, _MOVIE_FILE).get(number)
     media = None
     if frames is not None:
         path = frames.relative_to(base).as_posix()
@@ -223,9 +222,9 @@ class CholecTrack20:
         base = find_base(root, _is_base, dataset=NAME, tree="Training, Validation or Testing/VIDnn")
         copies: dict[int, list[_Copy]] = {}
         for part, folder in _split_folders(base).items():
-            for number, paths in numbered(folder, _FOLDER).items():
+            for number, paths in numbered_folders(folder, _FOLDER).items():
                 copies.setdefault(number, []).extend(
-                    _read_copy(base, part, path, number) for path in paths if path.is_dir()
+                    _read_copy(base, part, path, number) for path in paths
                 )
         return sorted(
             (_recording(base, number, found) for number, found in copies.items() if found),

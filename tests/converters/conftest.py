@@ -11,6 +11,7 @@ import pytest
 
 SyntheticTree = Callable[[str, bool], Path]
 PngWriter = Callable[[Path, int, int], None]
+SECONDS = 40
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +30,7 @@ def synthetic_tree(tmp_path_factory: pytest.TempPathFactory) -> SyntheticTree:
         if (name, media) not in drawn:
             root = tmp_path_factory.mktemp(f"{name}_{'media' if media else 'labels'}")
             module = importlib.import_module(f"medvid.synthetic.{name}")
-            module.SYNTHETIC.write(root, scale=0.0, media=media, max_seconds=60)
+            module.SYNTHETIC.write(root, scale=0.0, media=media, max_seconds=SECONDS)
             drawn[name, media] = root
         return drawn[name, media]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from converters.cholecystectomy import PHASE, TOOL, identity, phase_segments, pixel_box
 from converters.image_size import read_mp4_size, read_png_size
 from converters.native_json import JsonObject, as_frame_number, as_int, load_json, shown
-from converters.native_tree import child_folder, find_base, numbered
+from converters.native_tree import child_folder, find_base, numbered_files, numbered_folders
 from schemas.errors import MissingSourceError
 from schemas.timeline import TimeBase
 
@@ -166,4 +166,17 @@ def test_folders_are_found_in_any_case_the_exact_one_first(tmp_path: Path) -> No
     assert child_folder(tmp_path, "videos") is None
     with pytest.raises(MissingSourceError, match="no heap of gold"):
         find_base(tmp_path, lambda _: False, dataset="d", tree="heap of gold")
-    assert numbered(None, re.compile("(1)")) == {}
+
+
+def test_files_and_folders_are_told_apart(tmp_path: Path) -> None:
+    shape = re.compile("v0*([0-9]+)")
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v01").write_text("")
+    (tmp_path / "v02").write_text("")
+    (tmp_path / "v2").write_text("")
+    (tmp_path / "v3").symlink_to("nowhere")
+    assert numbered_folders(tmp_path, shape) == {1: [tmp_path / "v1"]}
+    assert numbered_files(tmp_path, shape) == {
+        1: [tmp_path / "v01"], 2: [tmp_path / "v02", tmp_path / "v2"]
+    }  # fmt: skip
+    assert numbered_files(None, shape) == numbered_folders(None, shape) == {}
