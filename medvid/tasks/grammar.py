@@ -5,7 +5,7 @@ import re
 from typing import NoReturn
 
 from schemas.errors import SampleError
-from schemas.timeline import TimeBase
+from schemas.timeline import IntArray, TimeBase
 
 _TIME = re.compile(r"(?:0|[1-9][0-9]{0,6})\.[0-9]")
 _COORDINATE = re.compile(r"(?:0|[1-9][0-9]{0,6})(?:\.[0-9]{1,2})?")
@@ -15,7 +15,7 @@ _BREAKS = re.compile("[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _ACTION = "Write the answer in the task's grammar; the module of the task states it."
 
 
-def deciseconds(ticks: int, time_base: TimeBase) -> int:
+def deciseconds(ticks: IntArray, time_base: TimeBase) -> IntArray:
     """Ticks as whole tenths of a second, the resolution of every answer; halves go up."""
     return (20 * ticks * time_base.rate_den + time_base.rate_num) // (2 * time_base.rate_num)
 

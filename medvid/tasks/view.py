@@ -95,7 +95,7 @@ class ClipView:
     def tenths(self) -> tuple[int, ...]:
         """Clip-relative times of the sampled frames in tenths of a second."""
         base, zero = self.video.annotation.video.time_base, self.clip.frame_tick[0]
-        return tuple(deciseconds(tick - zero, base) for tick in self.clip.frame_tick)
+        return tuple(deciseconds(self.clip.tick_array - zero, base).tolist())
 
     @cached_property
     def events(self) -> tuple[Event, ...]:

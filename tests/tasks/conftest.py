@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from medvid.tasks import get_task
 from medvid.tasks.base import ClipContext, TaskSettings
 from schemas.annotation import VideoAnnotation
 from schemas.caption import Caption
 from schemas.clip import Clip
 from schemas.geometry import Box
+from schemas.sample import Sample
 from schemas.source import DataCard, Licence, QuestionVoice, SourceSpec, TaskName
 from schemas.timeline import Interval, Segment, SegmentKind, TimeBase
 from schemas.video import Video
@@ -117,5 +119,37 @@ def make_context(
             annotation=annotation, spec=make_spec(**spec), clip=clip, captions=tuple(captions),
             settings=TaskSettings(**(settings or {})),
         )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[[str, ClipContext], list[Sample]]:
+    """Build a task's samples and hold them to what every task promises."""
+
+    def build(task: str, context: ClipContext) -> list[Sample]:
+        samples = list(get_task(task).build(context))
+        for sample in samples:
+            assert get_task(task).parse_(sample.answer) == sample.target_value()
+            assert sample.qa_type.startswith(task)
+            if sample.candidates:
+                shown = (repr(list(sample.candidates)), ", ".join(sample.candidates))
+                assert any(text in sample.question for text in shown)
+        return samples
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def caption() -> Callable[..., Caption]:
+    def make(
+        clip: Clip, scope: str, start: int, end: int, label: str = "", **changes: object
+    ) -> Caption:
+        fields: dict[str, Any] = {
+            "clip_id": clip.clip_id, "scope": scope, "start": start, "end": end, "label": label,
+            "subject": f"{start}:{end}:{label}" if scope == "event" else "",
+            "text": f"The {label or 'scene'} is seen.", "writer": "label", "writer_version": 1,
+        }  # fmt: skip
+        return Caption(**(fields | changes))
 
     return make

@@ -67,7 +67,8 @@ class RegionCaption:
         for rows in by_writer.values():
             # The subject alone decides, so that writers are asked about the same regions.
             rows.sort(key=lambda c: (hash_rank(seed, context.clip_id, c.label, c.subject), c.text))
-            context.drops["over_cap"] += max(0, len(rows) - most)
+            if len(rows) > most:
+                context.drops["over_cap"] += len(rows) - most
             kept.extend(rows[:most])
         return sorted(kept, key=lambda c: (c.start, c.label, c.subject, c.writer))
 

@@ -213,7 +213,8 @@ def choose_windows(context: ClipContext, objects: Sequence[Sequence[Window]]) ->
     chosen: list[Window] = []
     for turn in range(max(map(len, disjoint), default=0)):
         chosen.extend(windows[turn] for windows in disjoint if turn < len(windows))
-    context.drops["object_over_cap"] += max(0, len(ordered) - most)
+    if len(ordered) > most:
+        context.drops["object_over_cap"] += len(ordered) - most
     return sorted(chosen[:most], key=lambda w: (w.frames[0], w.label, w.track))
 
 
