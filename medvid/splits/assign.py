@@ -112,7 +112,7 @@ def assign_splits(videos: Sequence[VideoLike], settings: SplitSettings) -> Split
     where components that no pin holds allow it.
 
     The order is a hash of seed and component, so that one more video moves no others but those at
-    the two borders of its own source.
+    the two borders of its own source, and of sources that share components with it.
 
     Args:
         videos: Videos of all sources of a build, in any order.
