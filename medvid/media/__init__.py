@@ -5,13 +5,20 @@ from medvid.media.frames import frame_size, frames_of_probe, list_frames, read_f
 from medvid.media.integrity import MediaVerdict, check_media
 from medvid.media.isolation import run_isolated
 from medvid.media.jpeg import decode_jpeg, encode_jpeg, jpeg_size, read_image
+from medvid.media.overlays import LabelledBox, scale_xyxy
 from medvid.media.probe import VideoProbe, probe_video
+from medvid.media.sheets import SheetFrame, contact_sheet, write_png
+from medvid.media.timelines import TimelineRow
 
 __all__ = [
     "BACKENDS",
+    "LabelledBox",
     "MediaVerdict",
+    "SheetFrame",
+    "TimelineRow",
     "VideoProbe",
     "check_media",
+    "contact_sheet",
     "decode_jpeg",
     "decode_positions",
     "encode_jpeg",
@@ -23,4 +30,6 @@ __all__ = [
     "read_frames",
     "read_image",
     "run_isolated",
+    "scale_xyxy",
+    "write_png",
 ]
