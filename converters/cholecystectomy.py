@@ -217,8 +217,8 @@ def pixel_box(xywh: Sequence[object], resolution_wh: tuple[int, int]) -> PixelBo
         and clipped to the image. Reasons for none: `bad_box` (not four finite numbers),
         `box_absent` (all -1), `box_not_normalised`, `empty_box`, `box_outside_image`.
     """
-    values = [float(v) for v in xywh if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(values) != 4 or len(xywh) != 4 or not all(math.isfinite(v) for v in values):
+    values = [_as_float(value) for value in xywh]
+    if len(values) != 4 or not all(math.isfinite(value) for value in values):
         return PixelBox(None, "bad_box")
     if all(value == -1 for value in values):
         return PixelBox(None, "box_absent")
@@ -235,6 +235,16 @@ def pixel_box(xywh: Sequence[object], resolution_wh: tuple[int, int]) -> PixelBo
     if inside is None:
         return PixelBox(None, "box_outside_image")
     return PixelBox(inside, "box_over_edge" if changed else None)
+
+
+def _as_float(value: object) -> float:
+    """A JSON number as a float; not a number for what is none, or too large to be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def phase_segments(frames: Iterable[tuple[int, int]], time_base: TimeBase) -> list[Segment]:

@@ -21,7 +21,7 @@ def read_png_size(handle: BinaryIO) -> Size | None:
     head = handle.read(24)
     if len(head) < 24 or head[:8] != _PNG_SIGNATURE or head[12:16] != b"IHDR":
         return None
-    return _plausible(*struct.unpack(">II", head[16:24]))
+    return plausible_size(*struct.unpack(">II", head[16:24]))
 
 
 def read_mp4_size(handle: BinaryIO) -> Size | None:
@@ -78,7 +78,7 @@ def _track_size(handle: BinaryIO, start: int, end: int) -> Size | None:
     for _, entry, entry_end in _boxes(handle, start + 8, end):
         if entry_end - entry >= 28:
             handle.seek(entry + 24)
-            return _plausible(*struct.unpack(">HH", handle.read(4)))
+            return plausible_size(*struct.unpack(">HH", handle.read(4)))
     return None
 
 
@@ -90,5 +90,6 @@ def _is_video(handle: BinaryIO, start: int, end: int) -> bool:
     return False
 
 
-def _plausible(width: int, height: int) -> Size | None:
+def plausible_size(width: int, height: int) -> Size | None:
+    """Return a size whose sides are 1 to 32,768 pixels, None for any other."""
     return (width, height) if 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE else None

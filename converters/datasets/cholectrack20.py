@@ -47,7 +47,7 @@ from converters.frame_labels import (
     open_log,
     read_frames,
 )
-from converters.image_size import Size, read_mp4_size
+from converters.image_size import Size, plausible_size, read_mp4_size
 from converters.issue_log import FLAGGED, IssueLog
 from converters.native_json import JsonObject, as_int, load_json, shown
 from converters.native_tree import child_folder, find_base, numbered_files, numbered_folders
@@ -129,7 +129,7 @@ def _parse_video(
         )
     note_frame_count(log, block.get("num_frames"), frame_count, "video.num_frames")
     width, height = as_int(block.get("width")), as_int(block.get("height"))
-    stated = (width, height) if width and height and width > 0 and height > 0 else None
+    stated = plausible_size(width or 0, height or 0)
     used = image_size or stated or OFFICIAL_SIZE_WH
     if stated != used:
         log.add(

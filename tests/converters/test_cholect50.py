@@ -1,15 +1,19 @@
 """CholecT50's format and its faults, on label files of a few lines."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from converters.cholec_splits import CHOLECT50_SPLITS
 from converters.cholecystectomy import TRIPLET_IDS, TRIPLETS
-from converters.datasets.cholect50 import CHALLENGE_SET, CONVERTER
+from converters.datasets.cholect50 import CHALLENGE_SET, CONVERTER, parse_labels
+from converters.issue_log import IssueLog
 from schemas.annotation import Disposition, Issue, VideoAnnotation
 from schemas.errors import MalformedSourceError, MissingSourceError, SourceError, UnknownLabelError
 from schemas.geometry import Triplet
@@ -21,6 +25,16 @@ PngWriter = Callable[[Path, int, int], None]
 NOTHING = [-1] * 14
 NO_BOX = (-1.0, -1.0, -1.0, -1.0)
 SIZE_WH = (200, 100)
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
 CATEGORIES = {
     name: dict(enumerate(vocabulary.labels))
     for name, vocabulary in CONVERTER.spec.vocabularies.items()
@@ -531,3 +545,20 @@ def test_only_phases_are_segments(tree: Tree) -> None:
     assert {segment.kind for segment in annotation.segments} == {SegmentKind.PHASE}
     assert [s.label for s in annotation.segments] == list(annotation.candidates["phase"])
     assert [s.end for s in annotation.segments] == [10, 20, 30, 40, 50, 60, 70]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 14), ANY_JSON), min_size=1, max_size=4), ANY_JSON, ANY_JSON
+)
+@settings(max_examples=300, deadline=None)
+def test_no_value_of_a_row_stops_the_file(
+    changes: list[tuple[int, Json]], stranger: Json, frame: Json
+) -> None:
+    changed = row(60, (0.5, 0.5, 0.25, 0.25))
+    for slot, value in changes:
+        changed[slot] = value
+    text = json.dumps(document({"0": [row(7)], "1": [changed, stranger], "2": frame}))
+    log = IssueLog("cholect50", "labels/VID05.json")
+    labels = parse_labels(io.StringIO(text), log, 5)
+    assert labels.triplets[0].triplet == TRIPLETS[7]
+    assert all(issue.detail.isascii() for issue in log.in_file_order())

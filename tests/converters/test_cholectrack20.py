@@ -1,5 +1,6 @@
 """CholecTrack20's format and its faults, on label files of a few tools."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from converters.cholec_splits import CHOLECT50_SPLITS, CHOLECTRACK20_SPLIT
 from converters.cholecystectomy import OPERATOR, TOOL, TRIPLETS
-from converters.datasets.cholectrack20 import CONVERTER
+from converters.datasets.cholectrack20 import CONVERTER, parse_labels
+from converters.issue_log import IssueLog
 from schemas.annotation import Disposition, Issue, VideoAnnotation
 from schemas.errors import MalformedSourceError, MissingSourceError, UnknownLabelError
 from schemas.geometry import Triplet
@@ -20,6 +24,18 @@ from schemas.video import MediaKind
 
 Json = Any
 PngWriter = Callable[[Path, int, int], None]
+
+
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
 
 
 def tool(**fields: Json) -> dict[str, Json]:
@@ -210,6 +226,7 @@ def test_a_triplet_must_go_with_its_components(
         ([0.5, 0.5, 0.25, "0.25"], "bad_box", None),
         ([0.5, 0.5, 0.25, True], "bad_box", None),
         ([0.5, 0.5, 0.25, None], "bad_box", None),
+        ([0.5, 0.5, 0.25, 10**400], "bad_box", None),
         ({"x": 1}, "bad_box", None),
         ("left out", "bad_box", None),
         ([0.5, 0.5, -0.25, 0.25], "empty_box", None),
@@ -472,3 +489,19 @@ def test_the_split_holds_twenty_videos_and_shares_fourteen_with_cholect50() -> N
         "training": 10, "validation": 2, "testing": 8,
     }  # fmt: skip
     assert (len(ours), len(ours & theirs)) == (20, 14)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(tool())), ANY_JSON, min_size=1, max_size=5), ANY_JSON,
+    st.dictionaries(st.sampled_from(["num_frames", "height", "width", "split"]), ANY_JSON),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_no_value_of_a_tool_or_of_the_video_block_stops_the_file(
+    changes: dict[str, Json], stranger: Json, header: dict[str, Json]
+) -> None:
+    frames = {"1": [tool()], "26": [tool() | changes, stranger], "51": stranger}
+    text = json.dumps(document(frames, **header))
+    log = IssueLog("cholectrack20", "Training/VID02/VID02.json")
+    labels = parse_labels(io.StringIO(text), log, 2, None)
+    assert labels.boxes[0].tick == 0
+    assert all(issue.detail.isascii() for issue in log.in_file_order())

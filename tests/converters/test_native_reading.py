@@ -16,7 +16,7 @@ from converters.cholecystectomy import PHASE, TOOL, identity, phase_segments, pi
 from converters.image_size import read_mp4_size, read_png_size
 from converters.native_json import JsonObject, as_frame_number, as_int, load_json, shown
 from converters.native_tree import child_folder, find_base, numbered_files, numbered_folders
-from schemas.errors import MissingSourceError
+from schemas.errors import MalformedSourceError, MissingSourceError
 from schemas.timeline import TimeBase
 
 PngWriter = Callable[[Path, int, int], None]
@@ -40,6 +40,14 @@ def test_keys_given_twice_are_remembered_in_nested_objects() -> None:
     assert isinstance(value["a"], JsonObject)
     assert value["a"] == {"x": 3, "y": 2}
     assert (value.repeated, value["a"].repeated) == ((), ("x",))
+
+
+def test_a_file_of_absurd_size_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converters.native_json.MAX_CHARACTERS", 10)
+    handle = io.StringIO('{"a": ' + "1" * 1000)
+    with pytest.raises(MalformedSourceError, match="more than 10 characters"):
+        load_json(handle, dataset="d", source="s")
+    assert handle.tell() == 11
 
 
 @pytest.mark.parametrize(
