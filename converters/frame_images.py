@@ -27,13 +27,13 @@ def note_images(log: IssueLog, labelled: set[int], images: set[int]) -> None:
     if unlabelled:
         log.add(
             "image_without_label", "image", FLAGGED,
-            f"{len(unlabelled)} images have no label: {bounded(unlabelled)}.",
+            f"images without a label, {len(unlabelled)} in all: {bounded(unlabelled)}.",
             "Nothing to do: they may be shown in clips, but no answer stands on them.",
         )  # fmt: skip
     if pictureless:
         log.add(
             "label_without_image", "frame", FLAGGED,
-            f"{len(pictureless)} labelled frames have no image: {bounded(pictureless)}.",
+            f"labelled frames without an image, {len(pictureless)} in all: {bounded(pictureless)}.",
             "Unpack the images again; until then no clip can show these frames.",
         )  # fmt: skip
 
@@ -55,7 +55,7 @@ def common_size(sizes: Mapping[int, Size | None], log: IssueLog) -> Size | None:
     if unreadable:
         log.add(
             "unreadable_image", "image", FLAGGED,
-            f"{len(unreadable)} images have no PNG header: {bounded(unreadable)}.",
+            f"images without a PNG header, {len(unreadable)} in all: {bounded(unreadable)}.",
             "Unpack the images again.",
         )  # fmt: skip
     readable = Counter(size for size in sizes.values() if size is not None)

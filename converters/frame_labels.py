@@ -236,6 +236,6 @@ def note_no_phase(log: IssueLog) -> None:
     if log.counts["no_phase"]:
         log.add(
             "no_phase", "frame", FLAGGED,
-            f"{log.counts['no_phase']} frames have phase -1; no phase covers them.",
+            f"frames with phase -1, which no phase covers: {log.counts['no_phase']}.",
             "Nothing to do: their other labels are used.", where="annotations",
         )  # fmt: skip

@@ -213,13 +213,13 @@ def _note_unread(log: IssueLog) -> None:
     if log.counts["scored_row"]:
         log.add(
             "scores_below_one", "row", FLAGGED,
-            f"{log.counts['scored_row']} rows have an instrument score other than 1.",
+            f"rows with an instrument score other than 1: {log.counts['scored_row']}.",
             "Check that the file holds annotations, not predictions.", where="annotations",
         )  # fmt: skip
     if log.counts["target_box"]:
         log.add(
             "target_box_ignored", "row", FLAGGED,
-            f"{log.counts['target_box']} rows give a target box, which no known release does.",
+            f"rows with a target box, which no known release has: {log.counts['target_box']}.",
             "Nothing to do: target boxes are not read.", where="annotations",
         )  # fmt: skip
 
