@@ -9,6 +9,7 @@ Payloads are random bytes, as JPEGs are to every writer. `PYTHON` names an inter
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import random
@@ -94,13 +95,15 @@ def write_tarfile(job: Job) -> int:
 def write_mds(job: Job) -> int:
     """MosaicML's writer with SHA-256 and its index."""
     allow_torchvision_without_operators()
-    from streaming import MDSWriter
+    streaming: Any = importlib.import_module("streaming")
 
     parts = payloads(job.size)
     columns = {"key": "str", "jpg": "bytes"}
     start()
     count = 0
-    with MDSWriter(out=str(Path(job.folder) / "mds"), columns=columns, hashes=["sha256"]) as writer:
+    with streaming.MDSWriter(
+        out=str(Path(job.folder) / "mds"), columns=columns, hashes=["sha256"]
+    ) as writer:
         for i, key in enumerate(keys(WORKLOADS[job.size])):
             writer.write({"key": key, "jpg": parts[i & 63]})
             count += 1
@@ -145,7 +148,7 @@ def read_webdataset(job: Job) -> int:
 
 def read_wids(job: Job) -> int:
     """`wids`, in order by index, undecoded."""
-    import wids
+    wids: Any = importlib.import_module("wids")
 
     shard = {"url": str(shard_of(job)), "nsamples": WORKLOADS[job.size]}
     dataset = wids.ShardListDataset(
@@ -193,8 +196,7 @@ def allow_torchvision_without_operators() -> None:
     """Declare the operators that torchvision looks for and a CPU build of torch lacks."""
     if importlib.util.find_spec("torchvision") is None:
         return
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     library = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
