@@ -24,7 +24,7 @@ from medvid.synthetic.cholecystectomy import (
 )  # fmt: skip
 from medvid.synthetic.drawing import Actor, Motion, PixelBox, boxes_at
 from medvid.synthetic.encoding import write_png
-from medvid.synthetic.theatre import Size, Theatre, boxes_of
+from medvid.synthetic.theatre import Size, Theatre
 from medvid.synthetic.tree import choose_videos, claim_root, cut_seconds, write_json
 from schemas.hashing import hash_rank
 
@@ -165,12 +165,11 @@ class Clip50:
         for second, stretch, bouts in self.operation.seconds():
             if chosen is not None and second not in chosen:
                 continue
-            seen = boxes_of([b for b in bouts if b.choices], self.resolution_wh, second)
             rows: dict[int, list[float]] = {}
-            for bout, box in seen:
+            for bout in bouts:
                 triplet = self._free_triplet(bout, second, stretch, rows)
                 if triplet is not None:
-                    rows[triplet] = self._row(triplet, stretch.phase, box)
+                    rows[triplet] = self._row(triplet, stretch.phase, bout, second)
             if rows or not self.sparse:
                 pictures.append(second)
                 ordered = [rows[triplet] for triplet in sorted(rows)]
@@ -181,15 +180,20 @@ class Clip50:
     def _free_triplet(
         self, bout: Bout, second: int, stretch: Stretch, taken: Container[int]
     ) -> int | None:
-        """What an instrument does; two alike do different things, as no triplet comes twice."""
+        """What an instrument does, if CholecT50 knows it; no triplet comes twice in a frame."""
+        if not bout.choices:
+            return None
         null = len(TRIPLETS) - len(INSTRUMENTS) + INSTRUMENTS.index(bout.actor.label)
         first = self.operation.triplet_at(bout, second, stretch)
         options = (first, *bout.choices[stretch.phase], null)
         return next((triplet for triplet in options if triplet not in taken), None)
 
-    def _row(self, triplet: int, phase: int, box: PixelBox) -> list[float]:
+    def _row(self, triplet: int, phase: int, bout: Bout, second: int) -> list[float]:
         instrument, verb, target = TRIPLETS[triplet]
-        share = _as_shares(box, self.resolution_wh) if self.sparse else _NO_BOX
+        share = _NO_BOX
+        if self.sparse:
+            box = boxes_at(self.resolution_wh, [bout.actor], second)[bout.actor.track]
+            share = _as_shares(box, self.resolution_wh)
         return [triplet, instrument, 1.0, *share, verb, target, 1.0, *_NO_BOX, phase]
 
     def _unpair(self, annotations: dict[str, list[list[float]]], pictures: list[int]) -> None:

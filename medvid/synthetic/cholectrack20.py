@@ -165,7 +165,7 @@ class Course:
         if self.brief and (number in _WRONG or number in _WRONG.values()):
             total = min(total, 20)
         if self.brief and number in _LARGE:
-            total = min(total, max(20, total // 5))
+            total = min(total, max(14, total // 5))
         lead, tail = min(self._lead(number), total // 12), total // 40
         operation = _plan(number, total - lead - tail, self.seed)
         return Recording20(number, operation, size, lead, total)

@@ -32,6 +32,8 @@ DrawnPose = tuple[str, int, int, int]
 _MARGIN = 0.08
 _SLIDE_S = 0.6
 _DRIFT_S = 110.0
+_GLEAM = 40
+_TEXT_PER_PX = 0.4 / 480
 _FULL_TURN = 360 // ANGLE_STEP
 
 
@@ -263,8 +265,9 @@ def render(
     if scene.look is Look.LAPAROSCOPY:
         _close_corners(frame)
     if overlay:
-        place = (8, scene.resolution_wh[1] - 8)
-        cv2.putText(frame, overlay, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (235, 235, 235), 1)
+        height = scene.resolution_wh[1]
+        place, size = (height // 60, height - height // 60), height * _TEXT_PER_PX
+        cv2.putText(frame, overlay, place, cv2.FONT_HERSHEY_SIMPLEX, size, (235, 235, 235), 1)
     return frame, boxes_at(scene.resolution_wh, actors, t_s)
 
 
@@ -289,7 +292,7 @@ def _draw_shaft(
     ]  # fmt: skip
     placed = np.asarray(np.rint(np.asarray(corners) * 16), np.int32)
     cv2.fillConvexPoly(frame, placed, colour, cv2.LINE_AA, 4)
-    gleam = tuple(min(255, c + 62) for c in colour)
+    gleam = tuple(min(255, c + _GLEAM) for c in colour)
     ends = [(p[0] - side[0] * 0.45, p[1] - side[1] * 0.45) for p in (near, far)]
     a, b = (tuple(round(v * 16) for v in p) for p in ends)
     cv2.line(frame, a, b, gleam, max(1, int(half * 0.28)), cv2.LINE_AA, 4)

@@ -49,7 +49,7 @@ _SHAFTS: dict[str, tuple[Rgb, float]] = {
     "hook": ((30, 32, 38), 0.090),
     "scissors": ((88, 94, 104), 0.095),
     "clipper": ((128, 130, 142), 0.145),
-    "irrigator": ((176, 184, 198), 0.115),
+    "irrigator": ((132, 140, 154), 0.115),
     "hand": ((66, 120, 150), 0.340),
 }
 
@@ -177,7 +177,9 @@ def _scissors(brush: _Brush, colour: Rgb, opening: int) -> None:
              (0.4, 0.1), (0.14, 0.04)]  # fmt: skip
     for side in (blade, _mirrored(blade)):
         brush.polygon(side, colour)
-        brush.line(side[1:4], _LIGHT, 0.016)
+    edge = [(x * 0.94, y * 0.9 + 0.03) for x, y in blade[1:4]]
+    for side in (edge, _mirrored(edge)):
+        brush.line(side, _LIGHT, 0.016)
     brush.disc(0.3, 0.0, 0.05, _DARK)
 
 
@@ -211,7 +213,9 @@ def _specimen_bag(brush: _Brush, colour: Rgb, opening: int) -> None:
     brush.line([*sack, sack[0]], colour, 0.06)
     for x, y in ((0.6, -0.3), (0.85, 0.1), (0.62, 0.32), (0.95, -0.4)):
         brush.line([(x, y), (x + 0.12, y + 0.16), (x + 0.04, y + 0.28)], _LIGHT, 0.025, opacity=235)
-    brush.line([(0.3, -depth), (0.14, -0.2), (0.3, 0.2), (0.55, depth)], (92, 160, 236), 0.05)
+    string = [(0.3, -depth), (0.14, -0.2), (0.3, 0.2), (0.55, depth)]
+    brush.line(string, colour, 0.09)
+    brush.line(string, (92, 160, 236), 0.045)
 
 
 def _hand(brush: _Brush, colour: Rgb, opening: int) -> None:

@@ -94,7 +94,8 @@ def write_records(recording: Recording20, *, faults: bool, disguise: bool = Fals
             break
         seen = boxes_of(bouts, recording.resolution_wh, second)
         if seen:
-            frame = _Frame(recording, second, stretch, seen)
+            effects = recording.operation.effects_at(second)
+            frame = _Frame(recording, second, stretch, seen, effects)
             tools = [frame.tool(place) for place in range(len(seen))]
             records[str(as_native_id(recording.lead_s + second))] = tools
     if disguise:
@@ -110,6 +111,7 @@ class _Frame:
     second: int
     stretch: Stretch
     seen: list[tuple[Bout, PixelBox]]
+    effects: frozenset[Effect]
 
     def tool(self, place: int) -> Tool:
         bout, (left, top, right, bottom) = self.seen[place]
@@ -149,7 +151,6 @@ class _Frame:
         return TRIPLETS[triplet][1], TRIPLETS[triplet][2], triplet
 
     def _flags(self, place: int) -> dict[str, int]:
-        effects = self.recording.operation.effects_at(self.second)
         own = self.seen[place][1]
         # Later tools are drawn on top, so only they can hide this one.
         hidden = any(box_iou(own, box) > 0 for _, box in self.seen[place + 1 :])
@@ -157,12 +158,12 @@ class _Frame:
             "crowded": int(len(self.seen) > 2),
             "visible": 1,
             "occluded": int(hidden),
-            "bleeding": int(Effect.BLEEDING in effects),
-            "smoke": int(Effect.SMOKE in effects),
-            "blurred": int(Effect.BLURRED in effects),
-            "undercoverage": int(Effect.UNDERCOVERAGE in effects),
-            "reflection": int(Effect.REFLECTION in effects),
-            "stainedlens": int(Effect.STAINED_LENS in effects),
+            "bleeding": int(Effect.BLEEDING in self.effects),
+            "smoke": int(Effect.SMOKE in self.effects),
+            "blurred": int(Effect.BLURRED in self.effects),
+            "undercoverage": int(Effect.UNDERCOVERAGE in self.effects),
+            "reflection": int(Effect.REFLECTION in self.effects),
+            "stainedlens": int(Effect.STAINED_LENS in self.effects),
         }
 
 

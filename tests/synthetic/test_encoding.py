@@ -5,26 +5,34 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from medvid.synthetic.drawing import Actor, Motion, Scene, render
 from medvid.synthetic.encoding import write_h264
 from schemas.errors import ConfigError
 
+Rgb = npt.NDArray[np.uint8]
 SIZE = (214, 120)
+INTRA, BIDIRECTIONAL = 1, 3
 
 
-def pictures(count: int, *, seed: int = 3) -> list[np.ndarray]:
+def pictures(count: int, *, seed: int = 3) -> list[Rgb]:
     scene = Scene(SIZE, seed)
     actor = Actor("hook", "a", Motion((0.5, 0.5), (1.1, 0.6)))
     return [render(scene, [actor], i / 25)[0] for i in range(count)]
 
 
-def decoded(path: Path) -> list[tuple[Fraction, str, np.ndarray]]:
+def pixels(frame: av.VideoFrame) -> Rgb:
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def decoded(path: Path) -> list[tuple[Fraction, int, Rgb]]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        base = stream.time_base or Fraction(1)
         return [
-            (frame.pts * stream.time_base, frame.pict_type.name, frame.to_ndarray(format="rgb24"))
+            (Fraction(frame.pts or 0) * base, frame.pict_type, pixels(frame))
             for frame in container.decode(stream)
         ]
 
@@ -43,8 +51,8 @@ def test_frames_come_back_at_their_times_with_b_frames(tmp_path: Path) -> None:
     got = decoded(tmp_path / "a.mp4")
     assert [time for time, _, _ in got] == [Fraction(i * 1001, 30000) for i in range(60)]
     kinds = [kind for _, kind, _ in got]
-    assert "B" in kinds
-    assert [i for i, kind in enumerate(kinds) if kind == "I"] == [0, 25, 50]
+    assert BIDIRECTIONAL in kinds
+    assert [i for i, kind in enumerate(kinds) if kind == INTRA] == [0, 25, 50]
     for (_, _, shown), drawn in zip(got, wanted, strict=True):
         assert float(np.abs(shown.astype(float) - drawn).mean()) < 8
 
@@ -74,7 +82,7 @@ def test_variable_frame_rate_keeps_every_tick(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_encoded_is_refused(
-    tmp_path: Path, frames: list[np.ndarray], ticks: list[int] | None
+    tmp_path: Path, frames: list[Rgb], ticks: list[int] | None
 ) -> None:
     base = None if ticks is None else Fraction(1, 25)
     with pytest.raises(ConfigError):
