@@ -1,6 +1,5 @@
 """Native trees for converter tests: drawn miniatures, tiny pictures, real files where named."""
 
-import importlib
 import os
 import struct
 import zlib
@@ -8,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from medvid.synthetic.registry import load_writers
 
 SyntheticTree = Callable[[str, bool], Path]
 PngWriter = Callable[[Path, int, int], None]
@@ -29,8 +30,7 @@ def synthetic_tree(tmp_path_factory: pytest.TempPathFactory) -> SyntheticTree:
     def draw(name: str, media: bool) -> Path:
         if (name, media) not in drawn:
             root = tmp_path_factory.mktemp(f"{name}_{'media' if media else 'labels'}")
-            module = importlib.import_module(f"medvid.synthetic.{name}")
-            module.SYNTHETIC.write(root, scale=0.0, media=media, max_seconds=SECONDS)
+            load_writers()[name].write(root, scale=0.0, media=media, max_seconds=SECONDS)
             drawn[name, media] = root
         return drawn[name, media]
 

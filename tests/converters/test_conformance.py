@@ -1,11 +1,8 @@
 """What every converter must do, whatever its source; a new source is tested by being there."""
 
 import dataclasses
-import importlib
 import pickle
-import pkgutil
 import re
-from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -14,10 +11,10 @@ from typing import Protocol
 import pytest
 from pydantic import TypeAdapter
 
-import medvid.synthetic
 from converters.base import Converter
 from converters.registry import get_converter, load_converters
 from data_cards import load_card, load_licences
+from medvid.synthetic.registry import load_writers
 from schemas.annotation import VideoAnnotation
 from schemas.errors import ConfigError, MissingSourceError, SourceError
 from schemas.scalars import VideoId
@@ -73,12 +70,6 @@ def source(request: pytest.FixtureRequest, synthetic_tree: SyntheticTree) -> Sou
     return _convert_all(name, synthetic_tree(name, media))
 
 
-def _synthetic_modules() -> Iterator[str]:
-    for module in pkgutil.iter_modules(medvid.synthetic.__path__):
-        if hasattr(importlib.import_module(f"medvid.synthetic.{module.name}"), "SYNTHETIC"):
-            yield module.name
-
-
 def test_there_are_sources() -> None:
     assert {"cholect50", "cholectrack20"} <= set(NAMES)
 
@@ -86,7 +77,7 @@ def test_there_are_sources() -> None:
 def test_a_source_is_four_files_and_none_stands_alone() -> None:
     homes = {
         "data card": {path.stem for path in (REPOSITORY / "data_cards").glob("*.md")},
-        "synthetic writer": set(_synthetic_modules()),
+        "synthetic writer": set(load_writers()),
         "golden file": {path.stem for path in (REPOSITORY / "tests/golden").glob("*.jsonl")},
     }
     for home, found in homes.items():
