@@ -133,6 +133,17 @@ def test_what_cannot_be_met_is_named(holders: list[frozenset[str]], seed: int) -
         assert not assignment.unmet
 
 
+def test_a_source_of_one_component_does_not_hold_it_back() -> None:
+    """Both patients of `avos` are the only one of another source, which needs no second split."""
+    videos = [
+        Clue("avos", "a", "p:1"), Clue("x9", "a", "p:1"),
+        Clue("avos", "b", "p:2"), Clue("y9", "b", "p:2"),
+    ]  # fmt: skip
+    assignment = assign_splits(videos, UNPINNED)
+    assert assignment.unmet == ()
+    assert {v.split for v in assignment.videos} == {Split.TEST, Split.TRAIN}
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 20, 50, 206, 1538])
 def test_shares_are_met_to_the_nearest_video(count: int) -> None:
     videos = make_source("avos", count)
