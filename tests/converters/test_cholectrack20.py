@@ -6,18 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converters.cholec_splits import CHOLECT50_SPLITS, CHOLECTRACK20_SPLIT
 from converters.cholecystectomy import OPERATOR, TOOL, TRIPLETS
 from converters.datasets.cholectrack20 import CONVERTER, parse_labels
 from converters.issue_log import IssueLog
-from schemas.annotation import Disposition, Issue, VideoAnnotation
-from schemas.errors import MalformedSourceError, MissingSourceError, UnknownLabelError
+from schemas.annotation import Issue, VideoAnnotation
 from schemas.geometry import Triplet
 from schemas.timeline import SegmentKind
 from schemas.video import MediaKind
@@ -90,17 +86,6 @@ class Tree:
         for frame in frames:
             self.write_png(self.folder / "Frames" / f"{frame:06d}.png", *size_wh)
 
-    def movie(self, width: int, height: int) -> None:
-        """Write an mp4 of two grey frames."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with av.open(str(self.folder / f"{self.folder.name}.mp4"), "w") as container:
-            stream = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            for _ in range(2):
-                grey = np.full((height, width, 3), 90, dtype=np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-            container.mux(stream.encode(None))
-
     def convert(self) -> VideoAnnotation:
         """Convert the one video."""
         (recording,) = CONVERTER.discover(self.root)
@@ -171,16 +156,6 @@ def test_phases_break_after_thirty_unlabelled_seconds(tree: Tree) -> None:
     annotation = tree.convert()
     assert [span[:2] for span in spans(annotation, SegmentKind.PHASE)] == [(0, 775), (1525, 1575)]
     assert [span[:2] for span in spans(annotation, SegmentKind.PRESENCE)] == [(0, 1575)]
-
-
-@pytest.mark.parametrize("number", [30, 31])
-def test_the_two_wrong_videos_are_refused_by_name(tree: Tree, number: int) -> None:
-    tree.folder = tree.root / "validation" / f"vid{number}"
-    tree.labels({"1": [tool()]}, name=f"VID{number}", split="validation")
-    with pytest.raises(MalformedSourceError, match=f"official VID{number}.json") as caught:
-        tree.convert()
-    assert caught.value.source == f"validation/vid{number}/vid{number}.json"
-    assert "Leave the video out" in caught.value.action
 
 
 @pytest.mark.parametrize(
@@ -344,151 +319,6 @@ def test_frame_numbers_start_at_one_on_a_grid(
 def test_an_off_grid_phase_change_leaves_no_overlap(tree: Tree) -> None:
     tree.labels({"1": [tool()], "11": [tool(phase=2)]})
     assert [span[:2] for span in spans(tree.convert(), SegmentKind.PHASE)] == [(0, 10), (10, 35)]
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"num_frames": 7}, ["frame_count_mismatch"]),
-        ({"num_frames": "left out"}, ["frame_count_mismatch"]),
-        ({"info": "left out"}, ["missing_key"]),
-        ({"licence": 1}, ["extra_key"]),
-        ({"video": "left out"}, ["missing_key"]),
-        ({"categories": {}}, ["missing_categories"] * 2),
-        ({"width": "left out"}, ["size_mismatch"]),
-        ({"height": -480}, ["size_mismatch"]),
-        ({"split": "testing"}, ["split_mismatch"]),
-        ({"split": "Training"}, []),
-        ({"split": "left out"}, []),
-        ({"name": "left out", "seq": "vid02"}, []),
-    ],
-)
-def test_a_strange_header_is_flagged(
-    tree: Tree, fields: dict[str, Json], expected: list[str]
-) -> None:
-    tree.labels({"1": [tool()]}, **fields)
-    annotation = tree.convert()
-    assert reasons(annotation) == expected
-    assert all(issue.disposition is Disposition.FLAGGED for issue in annotation.issues)
-    split = fields.get("split", "training").lower()
-    known = split if split in CHOLECTRACK20_SPLIT else "training"
-    assert annotation.video.native_split == {"cholectrack20": known}
-    assert annotation.video.resolution_wh == (854, 480)
-
-
-def test_tables_of_classes_must_be_the_published_ones(tree: Tree) -> None:
-    swapped = [{"id": 0, "name": "bipolar"}]
-    tree.labels({"1": [tool()]}, categories={"tools": swapped, "operators": []})
-    with pytest.raises(MalformedSourceError, match=r"categories\.tools"):
-        tree.convert()
-    unknown = {"1": "robot arm"}
-    tree.labels({"1": [tool()]}, categories={"tools": [], "operators": unknown})
-    with pytest.raises(UnknownLabelError, match="robot arm"):
-        tree.convert()
-    spelt = {"tools": [{"id": 6, "name": "specimenbag"}],
-             "operators": {"3": "main-surgeon-right-hand (MSRH)"}}  # fmt: skip
-    tree.labels({"1": [tool()]}, categories=spelt)
-    assert tree.convert().issues == ()
-
-
-@pytest.mark.parametrize("name", ["VID31", "VID2b", 2])
-def test_labels_of_another_video_are_refused(tree: Tree, name: Json) -> None:
-    tree.labels({"1": [tool()]}, name=name)
-    with pytest.raises(MalformedSourceError, match="about video") as caught:
-        tree.convert()
-    assert caught.value.field == "video.name"
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"annotations": []}', '{"annotations": {'])
-def test_a_damaged_file_is_refused(tree: Tree, text: str) -> None:
-    tree.text(text)
-    with pytest.raises(MalformedSourceError):
-        tree.convert()
-
-
-def test_pictures_and_labels_are_compared(tree: Tree) -> None:
-    tree.labels({"1": [tool()], "51": [tool()]})
-    tree.images(1, 26, 76, size_wh=(640, 360))
-    annotation = tree.convert()
-    assert reasons(annotation) == ["size_mismatch", "image_without_label", "label_without_image"]
-    assert annotation.records_in["unlabelled_image"] == 2
-    assert annotation.video.resolution_wh == (640, 360)
-    assert annotation.boxes[0].xyxy == (160, 180, 240, 270)
-
-
-def test_an_mp4_gives_its_own_size(tree: Tree) -> None:
-    tree.labels({"1": [tool()]}, width=854, height=480)
-    tree.movie(1920, 1080)
-    annotation = tree.convert()
-    assert only_issue(annotation).reason == "size_mismatch"
-    assert annotation.video.resolution_wh == (1920, 1080)
-    assert annotation.boxes[0].xyxy == (480, 540, 720, 810)
-    assert annotation.video.media is not None
-    assert annotation.video.media.kind is MediaKind.VIDEO
-    (tree.folder / "VID02.mp4").write_bytes(b"\0\0\0\x08moov")
-    annotation = tree.convert()
-    assert only_issue(annotation).reason == "unreadable_video"
-    assert annotation.video.resolution_wh == (854, 480)
-
-
-def test_without_pictures_boxes_stand_in_the_stated_size(tree: Tree) -> None:
-    tree.labels({"1": [tool()]}, width=1920, height=1080)
-    annotation = tree.convert()
-    assert (annotation.video.media, annotation.video.resolution_wh) == (None, (1920, 1080))
-    (tree.folder / "Frames").mkdir()
-    annotation = tree.convert()
-    assert (annotation.video.media, reasons(annotation)) == (None, ["label_without_image"])
-
-
-def test_names_may_be_in_any_case(tree: Tree) -> None:
-    tree.folder = tree.root / "TESTING" / "vid25"
-    tree.labels({"1": [tool()]}, name="VID25", split="testing")
-    tree.movie(64, 48)
-    (tree.folder / "vid25.mp4").rename(tree.folder / "vid25.MP4")
-    annotation = tree.convert()
-    assert annotation.video.video_id == "VID25"
-    assert annotation.video.native_split == {"cholectrack20": "testing"}
-    assert annotation.video.media is not None
-    assert annotation.video.media.path == "TESTING/vid25/vid25.MP4"
-
-
-def test_of_two_copies_the_labelled_one_in_its_own_part_is_read(tree: Tree) -> None:
-    tree.folder = tree.root / "Testing" / "VID02"
-    tree.labels({"1": [tool()]})
-    tree.folder = tree.root / "Training" / "VID02"
-    tree.labels({"1": [tool()], "26": [tool()]})
-    annotation = tree.convert()
-    assert only_issue(annotation).reason == "second_copy"
-    assert "Testing/VID02" in only_issue(annotation).detail
-    assert len(annotation.boxes) == 2
-    (tree.folder / "VID02.json").unlink()
-    assert reasons(tree.convert()) == ["second_copy", "split_mismatch"]
-
-
-def test_pictures_without_a_label_file_are_refused_one_by_one(tree: Tree) -> None:
-    tree.images(1)
-    (recording,) = CONVERTER.discover(tree.root)
-    with pytest.raises(MissingSourceError, match="VID02 has pictures but no label file"):
-        CONVERTER.convert(recording)
-    (recording,) = CONVERTER.discover(tree.root.parent / tree.root.name)
-    assert recording.files == ()
-
-
-def test_the_parent_folder_is_a_root_too(tree: Tree) -> None:
-    tree.folder = tree.root / "CholecTrack20" / "Training" / "VID02"
-    tree.labels({"1": [tool()]})
-    (tree.root / "CholecT50" / "labels").mkdir(parents=True)
-    annotation = tree.convert()
-    assert CONVERTER.convert(CONVERTER.discover(tree.root / "CholecTrack20")[0]) == annotation
-
-
-def test_the_split_holds_twenty_videos_and_shares_fourteen_with_cholect50() -> None:
-    ours = frozenset().union(*CHOLECTRACK20_SPLIT.values())
-    theirs = frozenset().union(*CHOLECT50_SPLITS["cholect50"].values())
-    assert {part: len(numbers) for part, numbers in CHOLECTRACK20_SPLIT.items()} == {
-        "training": 10, "validation": 2, "testing": 8,
-    }  # fmt: skip
-    assert (len(ours), len(ours & theirs)) == (20, 14)
 
 
 @given(
