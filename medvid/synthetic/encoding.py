@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,31 +50,53 @@ def write_h264(
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(rate))
         stream.thread_type = "NONE"
-        context = stream.codec_context
-        context.thread_count = 1
-        context.pix_fmt = "yuv420p"
-        context.time_base = base
-        context.gop_size = gop
-        context.max_b_frames = b_frames
-        context.options = {
-            "preset": preset, "crf": str(crf), "bf": str(b_frames), "threads": "1",
-            "x264-params": "threads=1:lookahead-threads=1:sliced-threads=0",
-        }  # fmt: skip
-        count = 0
-        for count, frame in enumerate(frames, start=1):
-            if count == 1:
-                context.height, context.width = _even_size(frame)
-            elif frame.shape[:2] != (context.height, context.width):
-                raise ConfigError(f"frame {count} is {frame.shape}, not like the first.")
-            # One pass of OpenCV instead of swscale's RGB path: a third of the time.
-            yuv = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
-            planes = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
-            planes.pts = _tick(pts_ticks, count - 1)
-            planes.time_base = base
-            container.mux(stream.encode(planes))
-        if count == 0 or (pts_ticks is not None and len(pts_ticks) != count):
-            raise ConfigError(f"{count} frames came, {len(pts_ticks or ())} times were given.")
-        container.mux(stream.encode(None))
+        stream.codec_context.time_base = base
+        _configure(stream.codec_context, gop, b_frames, crf, preset)
+        for packets in _encode(stream, frames, base, pts_ticks):
+            container.mux(packets)
+
+
+def _encode(
+    stream: av.VideoStream,
+    frames: Iterable[npt.NDArray[np.uint8]],
+    base: Fraction,
+    pts_ticks: Sequence[int] | None,
+) -> "Iterator[list[av.Packet[av.VideoStream]]]":
+    context, count = stream.codec_context, 0
+    for count, frame in enumerate(frames, start=1):
+        if count == 1:
+            context.height, context.width = _even_size(frame)
+        elif frame.shape[:2] != (context.height, context.width):
+            raise ConfigError(f"frame {count} is {frame.shape}, not like the first.")
+        planes = _as_planes(frame)
+        planes.pts = _tick(pts_ticks, count - 1)
+        planes.time_base = base
+        yield stream.encode(planes)
+    if count == 0 or (pts_ticks is not None and len(pts_ticks) != count):
+        raise ConfigError(f"{count} frames came, {len(pts_ticks or ())} times were given.")
+    yield stream.encode(None)
+
+
+def _configure(
+    context: av.VideoCodecContext, gop: int, b_frames: int, crf: int, preset: str
+) -> None:
+    context.thread_count = 1
+    context.pix_fmt = "yuv420p"
+    context.gop_size = gop
+    context.max_b_frames = b_frames
+    context.options = {
+        "preset": preset,
+        "crf": str(crf),
+        "bf": str(b_frames),
+        "threads": "1",
+        "x264-params": "threads=1:lookahead-threads=1:sliced-threads=0",
+    }
+
+
+def _as_planes(frame: npt.NDArray[np.uint8]) -> av.VideoFrame:
+    # One pass of OpenCV instead of swscale's RGB path: a third of the time.
+    yuv = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    return av.VideoFrame.from_ndarray(yuv, format="yuv420p")
 
 
 def _even_size(frame: npt.NDArray[np.uint8]) -> tuple[int, int]:
