@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medvid.media.libav import RgbArray
+from medvid.media.libav import RgbArray, open_video
+from medvid.media.nal import holds_idr, length_size
 from medvid.media.probe import VideoProbe
 from schemas.errors import MediaError
 
@@ -73,7 +74,10 @@ def _grab(
 def decode_with_decord(
     path: Path, positions: Sequence[int], probe: VideoProbe
 ) -> Iterator[tuple[int, RgbArray]]:
-    """Decode frames by their places in display order; see `decode.decode_positions`."""
+    """Decode frames by their places in display order; see `decode.decode_positions`.
+
+    decord seeks to key frames and trusts them, so every group of pictures must stand alone.
+    """
     import decord  # costs a quarter of a second, and few ever ask for it
 
     _require_known_ground("decord", path, probe)
@@ -81,6 +85,8 @@ def decode_with_decord(
         raise _unsupported("decord", path, "an edit list")
     if probe.container not in _DECORD_CONTAINERS:
         raise _unsupported("decord", path, f"the {probe.container} container")
+    if not _groups_stand_alone(path, probe):
+        raise _unsupported("decord", path, "groups of pictures that refer to others")
     decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(str(path), num_threads=1, fault_tol=_NO_FAULT)
@@ -95,6 +101,27 @@ def decode_with_decord(
             yield from zip(chunk, frames, strict=True)
     except (decord.DECORDError, decord.DECORDLimitReachedError) as error:
         raise _wrong("decord", path, "it fails on the file") from error
+
+
+def _groups_stand_alone(path: Path, probe: VideoProbe) -> bool:
+    """Whether no picture is shown before its key frame, and key frames reset the decoder."""
+    packets = probe.packets
+    keys = np.flatnonzero(packets.key)
+    group = np.searchsorted(keys, np.arange(len(packets)), side="right") - 1
+    if bool((group < 0).any()) or bool((packets.pts < packets.pts[keys[group]]).any()):
+        return False
+    return probe.codec != "h264" or _key_frames_are_idr(path)
+
+
+def _key_frames_are_idr(path: Path) -> bool:
+    """Whether every H.264 key frame is an instantaneous refresh, as with intra refresh none is."""
+    with open_video(path) as (container, stream):
+        size = length_size("h264", stream.codec_context.extradata)
+        return size is not None and all(
+            holds_idr(bytes(packet), size)
+            for packet in container.demux(stream)
+            if packet.is_keyframe
+        )
 
 
 class _DecordReader(Protocol):

@@ -25,6 +25,9 @@ from typing import NoReturn
 
 READY = b"R"
 EXIT_CODE = struct.Struct("<i")
+REPLY_LENGTH = struct.Struct("<Q")
+"""Goes ahead of a reply, so that one broken off is known as such."""
+
 MAX_NAMES = 1 << 15
 """Most bytes of the line of module names that goes ahead on a lifeline."""
 
@@ -149,6 +152,7 @@ def answer_call(call: socket.socket) -> NoReturn:
         sys.path[:] = search_path
         reply = _reply(directory, request)
         with contextlib.suppress(BrokenPipeError):
+            stream.write(REPLY_LENGTH.pack(len(reply)))
             stream.write(reply)
             stream.flush()
     for output in (sys.stdout, sys.stderr):

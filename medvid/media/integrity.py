@@ -1,9 +1,9 @@
 """Whether a recording's pictures are all there and sound: one full decode, by nobody's word.
 
 Decoders hide damage: they conceal it, repeat a neighbour, or stop early without an error. So every
-packet is decoded once, and six witnesses are heard: errors raised, pictures marked incomplete,
-packets marked corrupt, errors logged by libav, frames that did not come out or came at other
-times, and the length that the container promises.
+packet is decoded once, and seven witnesses are heard: errors raised, pictures marked incomplete,
+packets marked corrupt, slices with bytes no encoder writes, errors logged by libav, frames that
+did not come out or came at other times, and the length that the container promises.
 """
 
 from collections import Counter
@@ -23,10 +23,14 @@ from av.video.stream import VideoStream
 
 from medvid.media.frames import image_files, locate, read_member
 from medvid.media.libav import describe, open_video
+from medvid.media.nal import has_forbidden_bytes, length_size
 from medvid.media.probe import NO_TIME, VideoProbe, probe_video
 from medvid.media.pyav import is_undecodable
 from schemas.errors import MediaError, bounded
 from schemas.video import MediaKind, MediaRef
+
+_STRICT = {"hevc": {"err_detect": "explode"}}
+"""libav's HEVC decoder says nothing of most slice errors unless told to stop at them."""
 
 _TAIL_S = 0.25
 """A stream this much shorter than its container says was cut; less may be rounding."""
@@ -114,7 +118,7 @@ class _Witness:
     Attributes:
         times: Times of the frames that came out, in order of coming.
         errors: Errors raised, as text.
-        incomplete: Pictures marked incomplete and packets marked corrupt.
+        incomplete: Pictures marked incomplete, packets marked corrupt or holding impossible bytes.
         sizes: Sizes of the pictures.
         logged: Errors that libav logged.
         end_s: End of the last packet of any stream, or None where times are absent.
@@ -165,8 +169,13 @@ def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture() as log, open_video(path) as (container, stream):
+            context = stream.codec_context
+            context.options = _STRICT.get(probe.codec, {})
+            size = length_size(probe.codec, context.extradata)
             witness.declared_s = _declared_end(container)
             for packet in _read_packets(container, stream, witness):
+                if size and has_forbidden_bytes(probe.codec, bytes(packet), size):
+                    witness.incomplete += 1
                 _decode_packet(packet, probe, witness)
                 if is_undecodable(packet, probe):
                     log.clear()

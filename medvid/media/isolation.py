@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from medvid.media.fork_server import EXIT_CODE, MAX_NAMES, READY
+from medvid.media.fork_server import EXIT_CODE, MAX_NAMES, READY, REPLY_LENGTH
 from schemas.errors import MediaError
 
 T = TypeVar("T")
@@ -78,9 +78,9 @@ def run_isolated(fn: Callable[..., T], *args: object, timeout_s: float, **kwargs
                 f"{name} was still running after {timeout_s:g} s and was killed.",
                 reason="timeout",
             ) from None
-    if exit_code != 0:
+    if exit_code != 0 or not _is_whole(reply):
         raise MediaError(f"{name} {_obituary(exit_code)}.", reason="crashed")
-    succeeded, outcome = pickle.loads(reply)
+    succeeded, outcome = pickle.loads(memoryview(reply)[REPLY_LENGTH.size :])
     if not succeeded:
         raise outcome
     return outcome  # type: ignore[no-any-return]
@@ -122,6 +122,12 @@ def _exchange(call: socket.socket, request: bytes, deadline: float) -> bytes:
                 break
             chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _is_whole(reply: bytes) -> bool:
+    """Whether a reply is as long as its head says."""
+    length = len(reply) - REPLY_LENGTH.size
+    return length >= 0 and reply[: REPLY_LENGTH.size] == REPLY_LENGTH.pack(length)
 
 
 def _exit_code(lifeline: socket.socket, deadline: float) -> int | None:
