@@ -9,6 +9,7 @@ from medvid.captions.region_text import FLAG_CLAUSES
 from medvid.captions.video_facts import Speech, is_null
 from schemas.annotation import VideoAnnotation
 from schemas.caption import Caption
+from schemas.geometry import Box, Triplet
 from schemas.source import SourceSpec
 from schemas.timeline import SegmentKind
 
@@ -107,35 +108,43 @@ def allowed_phrases(
     region draws on boxes and triplets of its own class alone.
     """
     speech = Speech(spec)
-    found = {speech.actor} if speech.actor is not None and caption.scope == "event" else set()
-    if caption.scope != "region":
+    found: set[str] = set()
+    if caption.scope == "region":
+        found.add(speech.thing(caption.label))
+    else:
         found |= _segment_phrases(caption, annotation, spec, speech)
         if annotation.procedure is not None:
             found.add(speech.say("procedure", annotation.procedure))
-    else:
-        found.add(speech.thing(caption.label))
-    triplets = [(item.tick, item.triplet) for item in annotation.triplets]
-    for box in annotation.boxes:
-        if not caption.start <= box.tick < caption.end:
-            continue
-        if caption.scope == "region" and box.label == caption.label:
-            found |= {
-                FLAG_CLAUSES[f].format(subject="", are="") for f in box.flags if f in FLAG_CLAUSES
-            }
-            if box.operator is not None and not is_null(box.operator):
-                found.add(speech.say("operator", box.operator))
-        elif caption.scope == "summary":
+    if caption.scope == "event" and speech.actor is not None:
+        found.add(speech.actor)
+    inside = [box for box in annotation.boxes if _covers(caption, box.tick)]
+    for box in inside:
+        if caption.scope == "summary":
             found.add(speech.thing(box.label))
-        if box.triplet is not None:
-            triplets.append((box.tick, box.triplet))
-    for tick, triplet in triplets:
-        if not caption.start <= tick < caption.end:
-            continue
-        if caption.scope == "region" and triplet.instrument != caption.label:
-            continue
-        found.add(speech.thing(triplet.instrument))
-        if triplet.verb is not None and not is_null(triplet.verb):
-            found.add(speech.say("verb", triplet.verb))
-            if triplet.target is not None and not is_null(triplet.target):
-                found.add(speech.say("target", triplet.target))
+        elif caption.scope == "region" and box.label == caption.label:
+            found |= _box_phrases(box, speech)
+    triplets = [item.triplet for item in annotation.triplets if _covers(caption, item.tick)]
+    for triplet in (*triplets, *(box.triplet for box in inside if box.triplet is not None)):
+        if caption.scope != "region" or triplet.instrument == caption.label:
+            found |= _triplet_phrases(triplet, speech)
     return frozenset(found)
+
+
+def _covers(caption: Caption, tick: int) -> bool:
+    return caption.start <= tick < caption.end
+
+
+def _box_phrases(box: Box, speech: Speech) -> set[str]:
+    found = {FLAG_CLAUSES[f].format(subject="", are="") for f in box.flags if f in FLAG_CLAUSES}
+    if box.operator is not None and not is_null(box.operator):
+        found.add(speech.say("operator", box.operator))
+    return found
+
+
+def _triplet_phrases(triplet: Triplet, speech: Speech) -> set[str]:
+    found = {speech.thing(triplet.instrument)}
+    if triplet.verb is not None and not is_null(triplet.verb):
+        found.add(speech.say("verb", triplet.verb))
+        if triplet.target is not None and not is_null(triplet.target):
+            found.add(speech.say("target", triplet.target))
+    return found

@@ -104,7 +104,9 @@ def write_region(
     else:
         said = _with_motion(held, subject, told, motion, behaviour, draw)
     flag = _flag_clause(track.boxes, behaviour.slots, subject, draw)
-    return f"{sentence(said)} {sentence(flag)}" if flag else sentence(said)
+    if flag is not None:
+        said += f"{'; ' if ' while ' in said else ', while '}{flag}"
+    return sentence(said)
 
 
 def _with_motion(
@@ -197,9 +199,7 @@ def _flag_clause(boxes: Sequence[Box], slots: int, subject: str, draw: Draw) -> 
         return None
     flag = draw.pick(common)
     said = FLAG_CLAUSES[flag].format(subject=subject, are=be(subject))
-    if counts[flag] == slots:
-        return f"{said} throughout"
-    return draw.pick((f"for most of this time, {said}", f"{said} for most of this time"))
+    return f"{said} {'throughout' if counts[flag] == slots else 'for most of this time'}"
 
 
 def _is_gone(facts: VideoFacts, region: Region, track: ObjectTrack) -> bool:

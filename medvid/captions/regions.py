@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -93,11 +93,18 @@ def find_regions(
             waiting.append(found)
         else:
             drops["region_too_short"] += 1
-    for turn in range(1, max(map(len, waiting), default=0)):
-        for regions in waiting:
-            if turn < len(regions) and len(chosen) < limits.most:
-                _choose(regions[turn], chosen, drops)
+    for region in _in_turns(waiting):
+        if len(chosen) < limits.most:
+            _choose(region, chosen, drops)
     return sorted(chosen.values(), key=lambda region: (region.start, region.key))
+
+
+def _in_turns(groups: Sequence[Sequence[Region]]) -> Iterator[Region]:
+    """What follows the first of each group: every second, then every third, and so on."""
+    for turn in range(1, max(map(len, groups), default=0)):
+        for group in groups:
+            if turn < len(group):
+                yield group[turn]
 
 
 def _choose(

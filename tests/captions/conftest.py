@@ -35,11 +35,14 @@ OPERATORS = ("null", "main-surgeon-left-hand", "camera assistant")
 
 def _vocabularies() -> dict[str, Vocabulary]:
     words = {
-        "action": ACTIONS, "gesture": GESTURES, "verb": VERBS, "target": TARGETS,
+        "gesture": GESTURES, "verb": VERBS, "target": TARGETS,
         "procedure": ("Intravenous Injection", "Change Wound Dressings"),
     }  # fmt: skip
     plain = {name: Vocabulary(name=name, labels=labels) for name, labels in words.items()}
     return plain | {
+        "action": Vocabulary(
+            name="action", labels=ACTIONS, phrases={"Two-person transfer": "two-person transfer"}
+        ),
         "phase": Vocabulary(
             name="phase", labels=PHASES, phrases={"calot-dissection": "Calot's triangle dissection"}
         ),
