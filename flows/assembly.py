@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.feather as feather
 
 from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_media_shards
 from flows.shard_stages import (
@@ -55,7 +53,7 @@ class Assembly:
 
     states: list[VideoState]
     videos: list[Video]
-    pool: pa.Table
+    pool: pl.DataFrame
     assignment: SplitAssignment
     selection: Selection
     parent: Parent | None = None
@@ -112,10 +110,7 @@ def select(config: BuildConfig, states: Sequence[VideoState], workspace: Workspa
 
 def _clip_ids(assembly: Assembly) -> dict[str, list[str]]:
     """Clips of selected samples, by video name."""
-    frame = pl.from_arrow(assembly.pool.select(["sample_id", "source", "video_id", "clip_id"]))
-    if not isinstance(frame, pl.DataFrame):
-        raise ReleaseError("the pool of samples is not a table.")
-    chosen = frame.join(assembly.selection.table.select("sample_id"), on="sample_id")
+    chosen = assembly.pool.join(assembly.selection.table.select("sample_id"), on="sample_id")
     rows = chosen.select("source", "video_id", "clip_id").unique().sort(pl.all())
     clips: dict[str, list[str]] = {}
     for source, video_id, clip_id in rows.iter_rows():
@@ -253,10 +248,7 @@ SelectedRows = dict[str, list[tuple[str, str, bool]]]
 
 
 def _selected_ids(assembly: Assembly) -> SelectedRows:
-    frame = pl.from_arrow(assembly.pool.select(["sample_id", "source", "video_id"]))
-    if not isinstance(frame, pl.DataFrame):
-        raise ReleaseError("the pool of samples is not a table.")
-    rows = frame.join(assembly.selection.table, on="sample_id").sort("sample_id")
+    rows = assembly.pool.join(assembly.selection.table, on="sample_id").sort("sample_id")
     chosen: SelectedRows = {}
     columns = rows.select("source", "video_id", "sample_id", "split", "in_standard")
     for source, video_id, sample_id, split, in_standard in columns.iter_rows():
@@ -353,11 +345,11 @@ def _media_places(
 
 def media_index(
     shard: MediaShard, assembly: Assembly, workspace: Workspace
-) -> tuple[Path, pa.Table]:
+) -> tuple[Path, pl.DataFrame]:
     """Where a media tar lies now, and its rows of the frame table without the shard's name."""
     if shard.unit is None:
         if shard.index is None or assembly.parent is None:
             raise ReleaseError(f"media shard {shard.path} has neither a unit nor a parent.")
-        return assembly.parent.root / shard.path, shard.index.drop_columns(["shard"])
+        return assembly.parent.root / shard.path, shard.index
     folder = workspace.folder("media_shards", shard.unit.key)
-    return folder / SHARD_FILE, feather.read_table(folder / INDEX_FILE)
+    return folder / SHARD_FILE, pl.read_ipc(folder / INDEX_FILE)

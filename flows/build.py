@@ -80,9 +80,9 @@ def run_build(config: BuildConfig, progress: Progress, *, wait: bool = False) ->
     Raises:
         MedVidError: Whatever the build raises.
     """
-    runner = ThreadPoolTaskRunner(max_workers=config.workers)
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=config.workers)
     # A flow's heartbeat thread is joined at its end, which costs a second a run.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return build.with_options(task_runner=runner)(
+        return build.with_options(task_runner=runner)(  # type: ignore[arg-type]  # invariant in the future's type
             name=config.name, config=config, progress=progress, wait=wait
         )

@@ -18,7 +18,6 @@ from medvid.releases.facts import (
     SampleCount,
     SourceFacts,
 )
-from schemas.errors import ReleaseError
 from schemas.timeline import rate_text
 
 FOLDERS = ("media", "large", "standard", "standard-selfcontained", "index")
@@ -33,10 +32,7 @@ def gather_facts(
     sheets: Sequence[ContactSheet],
 ) -> ReleaseFacts:
     """Put a release in numbers, before it is sealed."""
-    frame = pl.from_arrow(assembly.pool)
-    if not isinstance(frame, pl.DataFrame):
-        raise ReleaseError("the pool of samples is not a table.")
-    samples = frame.join(assembly.selection.table, on="sample_id")
+    samples = assembly.pool.join(assembly.selection.table, on="sample_id")
     clips = samples.unique("clip_id", keep="first", maintain_order=True)
     seconds = clips.select(
         (pl.col("clip_end") - pl.col("clip_start")) * pl.col("tick_rate_den")

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import polars as pl
 
-from flows.shard_stages import VideoPart, media_shard_unit
+from flows.shard_stages import MEDIA_INDEX, VideoPart, media_shard_unit
 from flows.sources import LABEL_TIMEOUT_S, VideoState
 from flows.stages import FramesPayload, frames_unit
 from medvid.releases.config import BuildConfig
@@ -44,7 +42,7 @@ class MediaShard:
     frames: list[Unit] = field(default_factory=list)
     parts: list[VideoPart] = field(default_factory=list)
     unit: Unit | None = None
-    index: pa.Table | None = None
+    index: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Parent:
     manifest_sha256: str
     media: dict[str, Any]
     media_keys: dict[str, str]
-    frames: pa.Table
+    frames: pl.DataFrame
 
 
 def load_parent(output: Path, manifest_sha256: str | None) -> Parent | None:
@@ -75,7 +73,7 @@ def load_parent(output: Path, manifest_sha256: str | None) -> Parent | None:
     return Parent(
         root=output, manifest_sha256=manifest_sha256, media=facts["config"]["media"],
         media_keys={name: item["media"] for name, item in facts["inputs"].items()},
-        frames=pq.read_table(frames),
+        frames=pl.read_parquet(frames).with_columns(pl.col("shard").cast(pl.String)),
     )  # fmt: skip
 
 
@@ -157,7 +155,7 @@ def _kept(stem: str, members: Sequence[VideoState], parent: Parent | None) -> li
     """Paths of the parent's tars of a bucket, empty where any of its pictures changed."""
     if parent is None:
         return []
-    paths = sorted(set(parent.frames["shard"].to_pylist()))
+    paths = parent.frames["shard"].unique().sort().to_list()
     paths = [p for p in paths if p == f"{stem}.tar" or p.startswith(f"{stem}-s")]
     unchanged = all(
         parent.media_keys.get(state.name, state.media_key) == state.media_key for state in members
@@ -175,15 +173,13 @@ def _keep(
     parent: Parent,
 ) -> list[MediaShard]:
     """The parent's tars of a bucket, and one more for frames that only the new release needs."""
-    rows = parent.frames.filter(
-        pc.is_in(parent.frames["shard"].cast(pa.string()), value_set=pa.array(kept, pa.string()))
-    )
+    rows = parent.frames.filter(pl.col("shard").is_in(kept))
     stored: dict[str, set[int]] = {}
-    names = zip(rows["source"].to_pylist(), rows["video_id"].to_pylist(), strict=True)
-    for (source, video_id), index in zip(names, rows["index"].to_pylist(), strict=True):
+    for source, video_id, index in rows.select("source", "video_id", "index").iter_rows():
         stored.setdefault(f"{source}/{video_id}", set()).add(index)
+    columns = list(MEDIA_INDEX)
     shards = [
-        MediaShard(path, index=rows.filter(pc.equal(rows["shard"].cast(pa.string()), path)))
+        MediaShard(path, index=rows.filter(pl.col("shard") == path).select(columns))
         for path in kept
     ]
     missing: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}

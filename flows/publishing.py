@@ -8,21 +8,20 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.feather as feather
 from medvid.releases.card import render_card
 from medvid.releases.croissant import render_croissant
 from medvid.releases.report import render_report
-from medvid.releases.sheets import release_sheets
 
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
-from flows.shard_stages import INDEX_FILE, SHARD_FILE
+from flows.shard_stages import INDEX_FILE, MEDIA_INDEX, SHARD_FILE
 from flows.sources import Tally, VideoState
 from medvid.releases.config import BuildConfig
 from medvid.releases.keys import code_key
 from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
+from medvid.releases.sheets import release_sheets
 from medvid.releases.units import Progress, Unit
 from medvid.releases.workspace import Workspace
 from medvid.shards import Member, ReleaseReader, ShardFile, write_nv_meta
@@ -91,55 +90,52 @@ def _info(assembly: Assembly, path: str) -> dict[str, Any]:
     return record.info
 
 
-def _shard_rows(units: dict[str, Unit], workspace: Workspace, prefix: str) -> pa.Table:
-    tables = []
+def _shard_rows(units: dict[str, Unit], workspace: Workspace, prefix: str) -> pl.DataFrame:
+    """Where each sample lies: shard, offset and size, with a prefix to the columns."""
+    empty = {"sample_id": pl.String, "offset": pl.Int64, "size": pl.Int64, "shard": pl.String}
+    tables = [pl.DataFrame(schema=empty)]
     for path, unit in units.items():
-        table = feather.read_table(workspace.folder(unit.stage, unit.key) / INDEX_FILE)
-        shard = pa.array([path] * table.num_rows, pa.string())
-        columns = {f"{prefix}{name}": table[name] for name in ("offset", "size")}
-        rows = {"sample_id": table["sample_id"], f"{prefix}shard": shard} | columns
-        tables.append(pa.table(rows))
-    return pa.concat_tables(tables)
+        table = read_index(unit, workspace)
+        tables.append(table.with_columns(pl.lit(path).alias("shard")))
+    names = {name: f"{prefix}{name}" for name in ("offset", "size", "shard")}
+    return pl.concat([table.select(list(empty)) for table in tables]).rename(names)
 
 
 def _write_tables(staging: Staging, assembly: Assembly, workspace: Workspace, tally: Tally) -> None:
-    selection = assembly.selection.table.to_arrow()
-    samples = assembly.pool.join(selection, "sample_id", join_type="inner")
     large = _shard_rows(assembly.large, workspace, "")
-    samples = samples.join(large, "sample_id", join_type="inner")
     standard = _shard_rows(assembly.standard, workspace, "standard_")
-    samples = samples.join(standard, "sample_id", join_type="left outer")
-    staging.write("index/samples.parquet", table_bytes(samples, SAMPLES))
-    staging.write("index/frames.parquet", table_bytes(_frames(assembly, workspace), FRAMES))
+    samples = (
+        assembly.pool.join(assembly.selection.table, on="sample_id")
+        .join(large, on="sample_id")
+        .join(standard, on="sample_id", how="left")
+    )
+    staging.write("index/samples.parquet", table_bytes(samples.to_arrow(), SAMPLES))
+    frames = _frames(assembly, workspace).to_arrow()
+    staging.write("index/frames.parquet", table_bytes(frames, FRAMES))
     staging.write("index/videos.parquet", table_bytes(_videos(assembly, samples), VIDEOS))
     rows = (row.model_dump(mode="json") for row in tally.rows)
     staging.write("quarantine.parquet", table_bytes(table_of(rows, QUARANTINE), QUARANTINE))
 
 
-def _frames(assembly: Assembly, workspace: Workspace) -> pa.Table:
-    tables = [FRAMES.empty_table().cast(pa.schema([f.remove_metadata() for f in FRAMES]))]
+def read_index(unit: Unit, workspace: Workspace) -> pl.DataFrame:
+    """Where everything lies in the shard of a finished unit."""
+    return pl.read_ipc(workspace.folder(unit.stage, unit.key) / INDEX_FILE)
+
+
+def _frames(assembly: Assembly, workspace: Workspace) -> pl.DataFrame:
+    tables = [pl.DataFrame(schema=MEDIA_INDEX | {"shard": pl.String})]
     for shard in assembly.media:
         _, table = media_index(shard, assembly, workspace)
-        name = pa.array([shard.path] * table.num_rows, pa.string())
-        tables.append(table.append_column("shard", name))
-    plain = [_without_dictionary(table).select(FRAMES.names) for table in tables]
-    return pa.concat_tables(plain, promote_options="permissive")
+        tables.append(table.with_columns(pl.lit(shard.path).alias("shard")))
+    return pl.concat(tables)
 
 
-def _without_dictionary(table: pa.Table) -> pa.Table:
-    if pa.types.is_dictionary(table.schema.field("shard").type):
-        position = table.schema.get_field_index("shard")
-        return table.set_column(position, "shard", table["shard"].cast(pa.string()))
-    return table
-
-
-def _videos(assembly: Assembly, samples: pa.Table) -> pa.Table:
-    counted = samples.group_by(["source", "video_id"]).aggregate(
-        [("sample_id", "count"), ("clip_id", "count_distinct")]
+def _videos(assembly: Assembly, samples: pl.DataFrame) -> pa.Table:
+    counted = samples.group_by("source", "video_id").agg(
+        pl.col("clip_id").n_unique(), pl.len().alias("samples")
     )
     counts = {
-        (row["source"], row["video_id"]): (row["clip_id_count_distinct"], row["sample_id_count"])
-        for row in counted.to_pylist()
+        (source, video_id): (clips, total) for source, video_id, clips, total in counted.iter_rows()
     }
     rows = []
     for video in assembly.videos:
@@ -168,30 +164,30 @@ def _write_energon(staging: Staging, assembly: Assembly, workspace: Workspace) -
         write_nv_meta(staging.root / folder, shards, splits)
     media = list(_media_files(assembly, workspace))
     if media:
-        write_nv_meta(staging.root / "media", media, {"train": [shard.name for shard in media]})
+        write_nv_meta(staging.root / "media", media, {"all": [shard.name for shard in media]})
 
 
 def _annotation_file(
     folder: str, path: str, unit: Unit, assembly: Assembly, workspace: Workspace
 ) -> ShardFile:
-    table = feather.read_table(workspace.folder(unit.stage, unit.key) / INDEX_FILE)
-    names = pc.binary_join_element_wise(table["sample_id"], "json", ".").to_pylist()
+    table = read_index(unit, workspace)
     info = _info(assembly, path)
-    return _shard_file(path.removeprefix(f"{folder}/"), info, names, table)
+    return _shard_file(path.removeprefix(f"{folder}/"), info, table, "sample_id", "json")
 
 
 def _media_files(assembly: Assembly, workspace: Workspace) -> Iterator[ShardFile]:
     manifest = read_manifest(assembly.parent.root) if assembly.parent else {}
     for shard in assembly.media:
         _, table = media_index(shard, assembly, workspace)
-        names = pc.binary_join_element_wise(table["key"], "jpg", ".").to_pylist()
         info = _info(assembly, shard.path) if shard.unit else dict(manifest[shard.path])
-        yield _shard_file(shard.path.removeprefix("media/"), info, names, table)
+        yield _shard_file(shard.path.removeprefix("media/"), info, table, "key", "jpg")
 
 
-def _shard_file(name: str, info: dict[str, Any], names: list[str], table: pa.Table) -> ShardFile:
-    places = zip(names, table["offset"].to_pylist(), table["size"].to_pylist(), strict=True)
-    members = tuple(Member(*place) for place in places)
+def _shard_file(
+    name: str, info: dict[str, Any], table: pl.DataFrame, key: str, part: str
+) -> ShardFile:
+    places = table.sort("offset").select(key, "offset", "size").iter_rows()
+    members = tuple(Member(f"{stem}.{part}", offset, size) for stem, offset, size in places)
     return ShardFile(name=name, size=info["size"], sha256=info["sha256"], members=members)
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.feather as feather
-import pyarrow.parquet as pq
+import polars as pl
 
 from flows.stages import MEMBERS_FILE, PART_FILE, SAMPLES_FILE
-from medvid.media import jpeg_size
 from medvid.shards import (
     Member,
     SelfContainedClip,
@@ -21,10 +19,20 @@ from medvid.shards import (
     write_annotation_shard,
     write_selfcontained_shard,
 )
-from schemas.sample import Sample
 
 SHARD_FILE = "shard.tar"
 INDEX_FILE = "index.arrow"
+
+MEDIA_INDEX: dict[str, type[pl.DataType]] = {
+    "source": pl.String, "video_id": pl.String, "index": pl.Int64, "tick": pl.Int64,
+    "width": pl.Int32, "height": pl.Int32, "key": pl.String, "offset": pl.Int64, "size": pl.Int64,
+}  # fmt: skip
+"""Rows of the frame table, without the shard's name."""
+
+ANNOTATION_INDEX: dict[str, type[pl.DataType]] = {
+    "sample_id": pl.String, "offset": pl.Int64, "size": pl.Int64,
+}  # fmt: skip
+"""Where each sample of a shard lies."""
 
 
 def _shard_info(shard: ShardFile) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def media_shard_unit(work: Path, parts: Sequence[VideoPart]) -> dict[str, Any]:
     columns["key"] = [member.name.partition(".")[0] for member in shard.members]
     columns["offset"] = [member.offset for member in shard.members]
     columns["size"] = [member.size for member in shard.members]
-    feather.write_feather(pa.table(columns), work / INDEX_FILE, compression="lz4")
+    pl.DataFrame(columns, schema=MEDIA_INDEX).write_ipc(work / INDEX_FILE, compression="lz4")
     return _shard_info(shard)
 
 
@@ -91,8 +99,7 @@ def annotation_shard_unit(work: Path, parts: Sequence[PairsPart]) -> dict[str, A
     """Write the selected samples of a bucket's videos as one annotation tar, and index them."""
     rows: list[tuple[str, bytes]] = []
     for part in parts:
-        table = feather.read_table(part.folder / SAMPLES_FILE, columns=["sample_id", "payload"])
-        rows.extend(_take(table, part.sample_ids))
+        rows.extend(_take(part.folder / SAMPLES_FILE, part.sample_ids))
     rows.sort(key=lambda row: row[0])
     shard = write_annotation_shard(work / SHARD_FILE, rows)
     index = {
@@ -100,14 +107,13 @@ def annotation_shard_unit(work: Path, parts: Sequence[PairsPart]) -> dict[str, A
         "offset": [member.offset for member in shard.members],
         "size": [member.size for member in shard.members],
     }
-    feather.write_feather(pa.table(index), work / INDEX_FILE, compression="lz4")
+    pl.DataFrame(index, schema=ANNOTATION_INDEX).write_ipc(work / INDEX_FILE, compression="lz4")
     return _shard_info(shard)
 
 
-def _take(table: pa.Table, sample_ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    wanted = pa.array(sample_ids, pa.string())
-    kept = table.filter(pc.is_in(table["sample_id"], value_set=wanted))
-    yield from zip(kept["sample_id"].to_pylist(), kept["payload"].to_pylist(), strict=True)
+def _take(path: Path, sample_ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    table = pl.read_ipc(path, columns=["sample_id", "payload"])
+    yield from table.filter(pl.col("sample_id").is_in(sample_ids)).iter_rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +133,12 @@ class MediaPlace:
     def offsets(self, source: str, video_id: str) -> Iterator[tuple[int, int, int]]:
         """Native number, offset and size in bytes of every frame of a video."""
         if self.name is None:
-            table = feather.read_table(self.index)
+            table = pl.read_ipc(self.index)
         else:
-            table = pq.read_table(self.index)
-            table = table.filter(pc.equal(table["shard"].cast(pa.string()), self.name))
-        own = pc.and_(pc.equal(table["source"], source), pc.equal(table["video_id"], video_id))
-        rows = table.filter(own)
-        columns = [rows[name].to_pylist() for name in ("index", "offset", "size")]
-        yield from zip(*columns, strict=True)
+            table = pl.read_parquet(self.index)
+            table = table.filter(pl.col("shard").cast(pl.String) == self.name)
+        own = table.filter((pl.col("source") == source) & (pl.col("video_id") == video_id))
+        yield from own.select("index", "offset", "size").iter_rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +162,7 @@ class SelfContainedPart:
 
 def selfcontained_unit(work: Path, parts: Sequence[SelfContainedPart]) -> dict[str, Any]:
     """Write clips with their frames and all their selected pairs inline, in order of clip id."""
-    waiting = [(clip[0].clip_id, clip, places) for part in parts for clip, places in _clips(part)]
-    waiting.sort(key=lambda item: item[0])
-    clips = (_with_frames(samples, places) for _, samples, places in waiting)
+    clips = sorted((clip for part in parts for clip in _clips(part)), key=lambda clip: clip.clip_id)
     return _shard_info(write_selfcontained_shard(work / SHARD_FILE, clips))
 
 
@@ -168,27 +170,32 @@ Places = dict[int, tuple[Path, int, int]]
 """Tar, offset and size in bytes by native frame number."""
 
 
-def _clips(part: SelfContainedPart) -> Iterator[tuple[list[Sample], Places]]:
-    """Samples of each clip of a video that has any, with where the video's frames lie."""
+def _clips(part: SelfContainedPart) -> Iterator[SelfContainedClip]:
+    """Clips of a video that have a selected sample; their frames are read when their turn comes."""
     places: Places = {
         index: (media.shard, offset, size)
         for media in part.media
         for index, offset, size in media.offsets(part.source, part.video_id)
     }
-    table = feather.read_table(part.folder / SAMPLES_FILE, columns=["sample_id", "payload"])
-    by_clip: dict[str, list[Sample]] = {}
-    for _, payload in sorted(_take(table, part.sample_ids)):
-        sample = Sample.model_validate_json(payload)
-        by_clip.setdefault(sample.clip_id, []).append(sample)
-    for samples in by_clip.values():
-        yield samples, places
+    by_clip: dict[str, list[dict[str, Any]]] = {}
+    for _, payload in sorted(_take(part.folder / SAMPLES_FILE, part.sample_ids)):
+        sample = orjson.loads(payload)
+        by_clip.setdefault(sample["clip_id"], []).append(sample)
+    for clip_id, samples in by_clip.items():
+        first = samples[0]
+        rate = Fraction(first["tick_rate_num"], first["tick_rate_den"])
+        start = first["frame_tick"][0]
+        yield SelfContainedClip(
+            clip_id=clip_id,
+            frame_index=first["frame_index"],
+            frame_time_s=[float((tick - start) / rate) for tick in first["frame_tick"]],
+            frames=partial(_read_all, places, first["frame_index"]),
+            samples=samples,
+        )
 
 
-def _with_frames(samples: Sequence[Sample], places: Places) -> SelfContainedClip:
-    frames = [_read(*places[index]) for index in samples[0].frame_index]
-    return SelfContainedClip(
-        frames=frames, stored_wh=jpeg_size(frames[0]), samples=samples, split="train"
-    )
+def _read_all(places: Places, indices: Sequence[int]) -> list[bytes]:
+    return [_read(*places[index]) for index in indices]
 
 
 def _read(shard: Path, offset: int, size: int) -> bytes:

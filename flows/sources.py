@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.feather as feather
+import polars as pl
 
 from converters.registry import get_converter
 from flows.stages import (
     ANNOTATION_FILE,
     CLIPS_FILE,
     FRAMES_FILE,
+    SAMPLE_COLUMNS,
     SAMPLES_FILE,
     MediaPayload,
     PairsPayload,
@@ -242,34 +240,41 @@ def media_rows(state: VideoState, info: dict[str, Any]) -> list[QuarantineRow]:
     ]  # fmt: skip
 
 
-def read_pool(states: Sequence[VideoState], workspace: Workspace) -> pa.Table:
-    """All candidate samples, without their bytes, sorted by sample id."""
-    tables = []
-    for state in states:
-        if state.alive and state.pairs is not None:
-            path = workspace.folder("pairs", state.pairs.key) / SAMPLES_FILE
-            with pa.memory_map(str(path)) as mapped:
-                names = [n for n in feather.read_table(mapped).column_names if n != "payload"]
-            tables.append(feather.read_table(path, columns=names))
-    pool = pa.concat_tables(tables) if tables else None
-    if pool is None or pool.num_rows == 0:
+def read_pool(states: Sequence[VideoState], workspace: Workspace) -> pl.DataFrame:
+    """All candidate samples, without their bytes, sorted by sample id.
+
+    Raises:
+        ConfigError: There is not one.
+    """
+    columns = [name for name in SAMPLE_COLUMNS if name != "payload"]
+    tables = [
+        pl.read_ipc(
+            workspace.folder("pairs", state.pairs.key) / SAMPLES_FILE, columns=columns
+        )
+        for state in states
+        if state.alive and state.pairs is not None
+    ]  # fmt: skip
+    pool = pl.concat(tables) if tables else pl.DataFrame()
+    if pool.is_empty():
         raise ConfigError(
             "no source gave a single sample.",
-            action="See the quarantine in the workspace, `medvid convert` on one source, "
-            "or loosen the clip settings.",
+            action="See `medvid convert` on one source, or loosen the clip settings.",
         )
-    return pool.sort_by("sample_id")
+    return pool.sort("sample_id")
 
 
 def frames_needed(
     state: VideoState, workspace: Workspace, clip_ids: Sequence[str]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Native numbers and ticks of every frame of these clips, in time order."""
-    if state.pairs is None:
+    if state.pairs is None or not clip_ids:
         return (), ()
-    clips = feather.read_table(workspace.folder("pairs", state.pairs.key) / CLIPS_FILE)
-    kept = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(clip_ids, pa.string())))
-    ticks = kept["frame_tick"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    index = kept["frame_index"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    unique, first = np.unique(ticks, return_index=True)
-    return tuple(index[first].tolist()), tuple(unique.tolist())
+    clips = pl.read_ipc(workspace.folder("pairs", state.pairs.key) / CLIPS_FILE)
+    frames = (
+        clips.filter(pl.col("clip_id").is_in(clip_ids))
+        .select("frame_tick", "frame_index")
+        .explode("frame_tick", "frame_index")
+        .unique("frame_tick", keep="any")
+        .sort("frame_tick")
+    )
+    return tuple(frames["frame_index"].to_list()), tuple(frames["frame_tick"].to_list())

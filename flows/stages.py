@@ -9,9 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.feather as feather
-from medvid.tasks.clips import ClipPlan, ClipSettings
+import polars as pl
 
 from converters.registry import get_converter
 from medvid.captions import CaptionSettings, write_captions
@@ -27,6 +25,7 @@ from medvid.media import (
 from medvid.shards import PartWriter
 from medvid.tasks import build_samples, nominal_frames, plan_clips
 from medvid.tasks.base import TaskSettings
+from medvid.tasks.clips import ClipPlan, ClipSettings
 from schemas.annotation import Disposition, VideoAnnotation
 from schemas.errors import MediaError, SourceError
 from schemas.quarantine import QuarantineRow
@@ -198,18 +197,19 @@ def _count_fates(plan: ClipPlan) -> dict[str, int]:
     return counts
 
 
-SAMPLE_COLUMNS = pa.schema(
-    [
-        ("sample_id", pa.string()), ("source", pa.string()), ("dataset_name", pa.string()),
-        ("video_id", pa.string()), ("identity", pa.string()), ("clip_id", pa.string()),
-        ("task", pa.string()), ("qa_type", pa.string()), ("label", pa.string()),
-        ("n_frames", pa.int32()), ("rate_num", pa.int32()), ("rate_den", pa.int32()),
-        ("clip_start", pa.int64()), ("clip_end", pa.int64()),
-        ("tick_rate_num", pa.int64()), ("tick_rate_den", pa.int64()),
-        ("licence", pa.string()), ("answer_chars", pa.int32()), ("answer_words", pa.int32()),
-        ("payload", pa.binary()),
-    ]
-)  # fmt: skip
+SAMPLE_COLUMNS: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(
+        ("sample_id", "source", "dataset_name", "video_id", "identity", "clip_id", "task",
+         "qa_type", "label", "licence"),
+        pl.String,
+    ),
+    **dict.fromkeys(
+        ("rate_num", "rate_den", "clip_start", "clip_end", "tick_rate_num", "tick_rate_den"),
+        pl.Int64,
+    ),
+    **dict.fromkeys(("n_frames", "answer_chars", "answer_words"), pl.Int32),
+    "payload": pl.Binary,
+}  # fmt: skip
 """A video's samples: the columns selection and the index need, and each sample's bytes."""
 
 _DERIVED = {"n_frames", "answer_chars", "answer_words", "payload"}
@@ -217,29 +217,31 @@ _DERIVED = {"n_frames", "answer_chars", "answer_words", "payload"}
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     """Write a video's samples as an Arrow file."""
-    plain = [name for name in SAMPLE_COLUMNS.names if name not in _DERIVED]
     columns: dict[str, list[Any]] = {
-        name: [getattr(sample, name) for sample in samples] for name in plain
+        name: [getattr(sample, name) for sample in samples]
+        for name in SAMPLE_COLUMNS
+        if name not in _DERIVED
     }
     columns["n_frames"] = [len(sample.frame_index) for sample in samples]
     columns["answer_chars"] = [len(sample.answer) for sample in samples]
     columns["answer_words"] = [len(sample.answer.split()) for sample in samples]
     columns["payload"] = [sample.to_json() for sample in samples]
-    table = pa.Table.from_pydict(columns, schema=SAMPLE_COLUMNS)
-    feather.write_feather(table, path, compression="lz4")
+    pl.DataFrame(columns, schema=SAMPLE_COLUMNS).write_ipc(path, compression="lz4")
+
+
+CLIP_COLUMNS = {
+    "clip_id": pl.String, "frame_index": pl.List(pl.Int64), "frame_tick": pl.List(pl.Int64),
+}  # fmt: skip
+"""A video's clips with the frames they need."""
 
 
 def _write_clips(path: Path, plan: ClipPlan) -> None:
-    table = pa.table(
-        {
-            "clip_id": pa.array([clip.clip_id for clip in plan.clips], pa.string()),
-            "frame_index": pa.array(
-                [clip.frame_index for clip in plan.clips], pa.list_(pa.int64())
-            ),
-            "frame_tick": pa.array([clip.frame_tick for clip in plan.clips], pa.list_(pa.int64())),
-        }
-    )
-    feather.write_feather(table, path, compression="lz4")
+    columns = {
+        name: [list(getattr(clip, name)) if name != "clip_id" else clip.clip_id
+               for clip in plan.clips]
+        for name in CLIP_COLUMNS
+    }  # fmt: skip
+    pl.DataFrame(columns, schema=CLIP_COLUMNS).write_ipc(path, compression="lz4")
 
 
 @dataclass(frozen=True, slots=True)

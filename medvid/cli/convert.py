@@ -8,7 +8,7 @@ import typer
 
 from converters.registry import get_converter
 from medvid.cli.output import console, print_json, print_table
-from medvid.shards import write_whole
+from medvid.shards.aside import write_whole
 from schemas.annotation import Issue, VideoAnnotation
 from schemas.errors import SourceError
 
@@ -75,11 +75,13 @@ def _report(
         })  # fmt: skip
         return
     console.print(f"{source}: {len(annotations)} videos converted, {len(failures)} failed")
-    print_table("native records in", ["record", "count"], [list(i) for i in sorted(records.items())])
+    print_table(
+        "native records in", ["record", "count"], [list(i) for i in sorted(records.items())]
+    )
     print_table("made", ["what", "count"], [list(item) for item in made.items()])
     if issues:
-        rows = [[*key, count] for key, count in sorted(issues.items())]
-        print_table("issues", ["what was done", "record", "reason", "records"], rows)
+        found: list[list[object]] = [[*key, count] for key, count in sorted(issues.items())]
+        print_table("issues", ["what was done", "record", "reason", "records"], found)
         _print_examples([(a.video.video_id, i) for a in annotations for i in a.issues])
     for failure in failures[:SHOWN]:
         console.print(f"{failure['video_id']}: {failure['problem']}", markup=False)

@@ -15,6 +15,7 @@ from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
 from medvid.synthetic import load_writers, write_tree
 from schemas.errors import ReleaseError
+from schemas.sample import Sample
 
 NATIVE_MARK = ".drawn"
 
@@ -93,7 +94,7 @@ def _sheets(release: Path, folder: Path) -> list[Path]:
     """One contact sheet a task, of the first sample that shows most."""
     folder.mkdir(parents=True, exist_ok=True)
     with ReleaseReader(release) as reader:
-        chosen = {}
+        chosen: dict[tuple[str, str], Sample] = {}
         for sample in reader.samples():
             chosen.setdefault((sample.task, sample.source), sample)
         return [

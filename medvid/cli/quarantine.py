@@ -69,7 +69,9 @@ def _list(frame: pl.DataFrame) -> None:
 def _explain(frame: pl.DataFrame) -> None:
     for row in frame.head(SHOWN).iter_rows(named=True):
         place = ":".join(str(part) for part in (row["file"], row["line"]) if part)
-        where = " ".join(part for part in (row["source"], row["video_id"], place, row["field"]) if part)
+        where = " ".join(
+            part for part in (row["source"], row["video_id"], place, row["field"]) if part
+        )
         console.print(f"{where}", markup=False, soft_wrap=True)
         console.print(
             f"  {row['kind']} {row['reason']} ({row['stage']}): {row['detail']}", markup=False,

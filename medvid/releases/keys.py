@@ -50,7 +50,11 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
 
 
 def recording_key(recording: Recording, converter_key: str, hash_file: HashFile) -> str:
-    """Hash what `convert` reads: label files, the video's own record, hints, names of pictures.
+    """Hash what `convert` reads: label files, the video's own record, hints, names and sizes of
+    pictures.
+
+    Of a folder the names and the bytes of its first picture count: a folder's pictures are of one
+    size, and those that are not are found by the media check.
 
     Args:
         recording: The recording.
@@ -64,8 +68,20 @@ def recording_key(recording: Recording, converter_key: str, hash_file: HashFile)
     media = recording.media.model_dump(mode="json") if recording.media else None
     return content_key(
         "convert", converter_key, recording.source, recording.video_id, labels, recording.record,
-        recording.hints, media, _listing(recording.root, recording.media),
+        recording.hints, media, _pictures(recording.root, recording.media, hash_file),
     )  # fmt: skip
+
+
+def _pictures(root: Path, media: MediaRef | None, hash_file: HashFile) -> list[str] | str | None:
+    """What a converter may read of the pictures: which frames exist, and how large they are."""
+    if media is None:
+        return None
+    if media.kind is MediaKind.FRAMES:
+        names = _listing(root, media)
+        sample = [hash_file(root / media.path / name) for name in (names or [])[:1]]
+        return None if names is None else [*names, *sample]
+    path = root / media.path
+    return hash_file(path) if path.is_file() else None
 
 
 def _listing(root: Path, media: MediaRef | None) -> list[str] | None:

@@ -1,0 +1,72 @@
+"""Builds as documents: bad settings are named, no path of a machine gets into a release."""
+
+from pathlib import Path
+
+import pytest
+
+from medvid.releases.config import load_config, make_config
+from schemas.errors import ConfigError
+
+GOOD = """
+name: small
+output: out
+workspace: work
+seed: 7
+sources:
+  - {name: cholect50, root: native/cholect50}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "build.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD), {})
+    assert config.output == tmp_path / "out"
+    assert config.sources[0].root == tmp_path / "native" / "cholect50"
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD), {"workers": 1, "output": Path("/elsewhere")})
+    assert (config.workers, config.output) == (1, Path("/elsewhere"))
+
+
+def test_one_seed_rules_every_room(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD), {})
+    assert {config.clips.seed, config.tasks.seed, config.splits.seed} == {7}
+
+
+def test_resolved_settings_name_no_place_and_no_worker(tmp_path: Path) -> None:
+    text = str(load_config(write(tmp_path, GOOD), {}).resolved())
+    assert str(tmp_path) not in text
+    assert "workers" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("- a list", "mapping"),
+        ("name: [", "yaml"),
+        (GOOD.replace("cholect50,", "Cholec T50,"), "sources.0.name"),
+        (GOOD + "unknown_setting: 1", "unknown_setting"),
+        (GOOD + "media: {jpeg_quality: 101}", "jpeg_quality"),
+        (GOOD + "  - {name: cholect50, root: b}", "twice"),
+        ("name: x\noutput: a\nworkspace: b\nsources: []", "sources"),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load_config(write(tmp_path, text), {})
+
+
+def test_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "none.yaml", {})
+
+
+def test_a_build_needs_a_source() -> None:
+    with pytest.raises(ConfigError, match="sources"):
+        make_config({"output": "a", "workspace": "b"})
