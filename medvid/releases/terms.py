@@ -47,11 +47,11 @@ def strictest_terms(cards: Sequence[DataCard]) -> Terms:
         flag: any(_allows(card, flag) for card in cards) for flag in DUTIES
     }
     sentences = [
-        text.format(_listed(card.title for card in cards if not _allows(card, flag)))
+        text.format(listed(card.title for card in cards if not _allows(card, flag)))
         for flag, text in _FORBIDDEN.items()
         if not flags[flag]
     ] + [
-        text.format(_listed(card.title for card in cards if _allows(card, flag)))
+        text.format(listed(card.title for card in cards if _allows(card, flag)))
         for flag, text in _OBLIGED.items()
         if flags[flag]
     ]
@@ -62,6 +62,11 @@ def _allows(card: DataCard, flag: str) -> bool:
     return bool(getattr(card.licence, flag))
 
 
-def _listed(titles: Iterable[str]) -> str:
+def listed(titles: Iterable[str]) -> str:
+    """Join at least one title into an enumeration.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
     *first, last = titles
     return f"{', '.join(first)} and {last}" if first else last
