@@ -175,6 +175,17 @@ def test_stg_two_of_a_name_are_counted_not_asked_about(
     assert context.drops == {"track_changes": 4, "no_window": 1}
 
 
+def test_stg_second_object_anywhere_in_the_window_is_a_doubt(
+    make_video: VideoMaker, make_clip: ClipMaker, make_context: ContextMaker, ask: Ask
+) -> None:
+    clip = make_clip(range(6))
+    for crowded in (0, 4):
+        boxes = [box(0, track="1"), box(4, track="1"), box(crowded, track="2", x=200.0)]
+        context = make_context(make_video(boxes=boxes), clip)
+        assert ask("stg", context) == []
+        assert context.drops == {"ambiguous": 1, "no_window": 1}
+
+
 def test_stg_cap_spreads_over_objects(
     make_video: VideoMaker, make_clip: ClipMaker, make_context: ContextMaker, ask: Ask
 ) -> None:

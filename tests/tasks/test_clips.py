@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from medvid.tasks.clips import ClipSettings, nominal_frames, plan_clips
+from medvid.tasks.grids import GridRules, fit_grid, sample_grid
 from schemas.annotation import VideoAnnotation
 from schemas.source import SourceSpec
 from schemas.timeline import FrameList, SegmentKind, TimeBase
@@ -153,7 +154,7 @@ SMALL = ClipSettings(
 )  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     scene=scenes(),
     tick_rate=st.sampled_from([(1, 1), (2, 1), (5, 2)]),
@@ -197,6 +198,44 @@ def test_plan_equals_reference(
         assert (fate == "in_clip") is shown
         assert fate == "in_clip" or plan.counts[fate] > 0 or fate in {"excluded", "hole",
             "missing_frames"}  # fmt: skip
+
+
+@st.composite
+def holed_grids(draw: st.DrawFn) -> tuple[list[int], int, Fraction, list[int]]:
+    """Frames near the points of one grid, some a little off, some missing; and ends of runs."""
+    step = draw(st.sampled_from([Fraction(1), Fraction(4), Fraction(5), Fraction(25, 3)]))
+    start, points = draw(st.integers(0, 20)), draw(st.integers(1, 28))
+    half = int(step / 2)
+    offs = st.sampled_from([0, 0, 1, -1, half, -half, half])
+    off = draw(st.lists(offs, min_size=points, max_size=points))
+    gone: set[int] = set()
+    for at, size in draw(st.lists(st.tuples(st.integers(0, 27), st.integers(1, 5)), max_size=2)):
+        gone |= set(range(at, at + size))
+    ticks = {round(start + k * step) + off[k] for k in range(points) if k not in gone}
+    after = draw(st.integers(1, max(1, int(step))))
+    ends = {start + int(k * step) + after for k in range(points)}
+    return sorted(t for t in ticks if t >= 0), start, step, sorted(ends)
+
+
+@settings(max_examples=150, deadline=None)
+@given(scene=holed_grids(), share=st.sampled_from([Fraction(1, 10), Fraction(1, 3)]))
+def test_one_grid_equals_reference(
+    scene: tuple[list[int], int, Fraction, list[int]], share: Fraction
+) -> None:
+    ticks, start, step, ends = scene
+    rules = GridRules(
+        min_ticks=1, max_ticks=10**9, min_frames=1, max_frames=10**9,
+        max_missing_share=share, max_hole_steps=3,
+    )  # fmt: skip
+    limits = SMALL.model_copy(update={"max_missing_share": share})
+    frames = frame_list(ticks)
+    fit = fit_grid(frames.tick, start, np.asarray(ends, dtype=np.int64), step, rules)
+    for row, end in enumerate(ends):
+        stop, kept, points = longest_prefix(ticks, start, end, step, limits)
+        assert (fit.end[row], fit.frames[row], fit.points[row]) == (stop, len(kept), points)
+        assert fit.legal[row] == bool(kept)
+        _, sampled = sample_grid(frames, start, stop, step, points)
+        assert sampled.tolist() == kept
 
 
 @settings(max_examples=60, deadline=None)
