@@ -189,6 +189,15 @@ def test_resting_instruments_are_idle_and_nothing_more(
     assert not re.search("null|cut|target", " ".join(written))
 
 
+def test_an_instrument_that_works_elsewhere_in_the_event_is_not_called_idle(
+    make_annotation: Make, make_spec: MakeSpec, make_clip: MakeClip
+) -> None:
+    work, rest = ("hook", "dissect", "gallbladder"), ("hook", "null_verb", "null_target")
+    triplets = [(t, *(work if t % 10 else rest)) for t in range(60)]
+    annotation = make_annotation(segments=[(0, 60, "preparation")], triplets=triplets)
+    assert "hook" not in " ".join(told(annotation, make_spec(), make_clip(0, 60, step=10)))
+
+
 def test_nothing_is_claimed_where_no_verb_is_labelled(
     make_annotation: Make, make_spec: MakeSpec, make_clip: MakeClip
 ) -> None:
@@ -249,7 +258,9 @@ def test_coming_back_needs_something_in_between(
 def test_order_words_stand_where_events_do_not_overlap(
     make_annotation: Make, make_spec: MakeSpec, make_clip: MakeClip
 ) -> None:
-    order = re.compile("First|To begin|At the beginning|Next|Then|After|Finally|Last|At the end")
+    order = re.compile(
+        "First|To begin|At the beginning|Next|Then|After|Finally|Last|At the end|Again|Once"
+    )
     spec, clip = make_spec(SegmentKind.ACTION), make_clip(0, 30)
     apart = make_annotation(
         segments=[(0, 10, "Check"), (10, 30, "Handwashing")], kind=SegmentKind.ACTION

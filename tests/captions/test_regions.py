@@ -134,6 +134,16 @@ def test_low_rates_take_one_long_step(
     assert {c.end - 1 - c.start for c in captions} == {1000}
 
 
+def test_a_hole_in_the_frames_is_crossed_in_one_step_or_not_at_all(
+    make_annotation: Make, make_clip: MakeClip, write: Callable[..., list[Caption]]
+) -> None:
+    ticks = tuple(25 * second for second in (0, 3, 40, 43))
+    clip = make_clip(0, 44).model_copy(update={"frame_tick": ticks, "frame_index": ticks})
+    annotation = make_annotation(boxes=boxed("hook", range(44), track="1"))
+    captions = [caption for seed in range(20) for caption in write(annotation, clip, seed=seed)]
+    assert {(c.start, c.end - 1) for c in captions} == {(75, 1000)}
+
+
 def test_hidden_objects_are_not_asked_about(
     make_annotation: Make, make_clip: MakeClip, write: Callable[..., list[Caption]]
 ) -> None:
@@ -192,6 +202,10 @@ def test_frame_triplets_serve_a_lone_instrument(told: Callable[..., str]) -> Non
     assert "dissects the cystic plate" in alone
     two = [*boxed("hook", range(31), track="1"), *boxed("hook", range(31), track="2", x=600)]
     assert "dissect" not in told(two, triplets=triplets)
+    both = sorted([*triplets, *((t, "hook", "retract", "liver") for t in range(31))])
+    assert not re.search(
+        "dissect|retract", told(boxed("hook", range(31), track="1"), triplets=both)
+    )
 
 
 def test_hands_are_named_from_operators_only(told: Callable[..., str]) -> None:
