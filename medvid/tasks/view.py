@@ -54,12 +54,13 @@ class VideoView:
         return tuple(dict.fromkeys(sorted(segment.label for _, segment in self.labelled)))
 
     @cached_property
-    def boxes_at(self) -> Mapping[int, tuple[int, ...]]:
-        """Places in `annotation.boxes` by tick."""
-        places: dict[int, list[int]] = {}
+    def boxes_at(self) -> Mapping[int, Mapping[str, tuple[int, ...]]]:
+        """Places in `annotation.boxes` by tick and label."""
+        places: dict[int, dict[str, tuple[int, ...]]] = {}
         for place, box in enumerate(self.annotation.boxes):
-            places.setdefault(box.tick, []).append(place)
-        return {tick: tuple(at) for tick, at in places.items()}
+            at = places.setdefault(box.tick, {})
+            at[box.label] = (*at.get(box.label, ()), place)
+        return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +122,16 @@ class ClipView:
         return tuple(events), unseen
 
     @cached_property
-    def boxes(self) -> Mapping[str, tuple[tuple[int, ...], ...]]:
+    def boxes(self) -> Mapping[str, list[tuple[int, ...]]]:
         """Boxes on the sampled frames by label: for each frame, places in `annotation.boxes`."""
-        all_boxes, frames = self.video.annotation.boxes, self.clip.frame_tick
         table: dict[str, list[tuple[int, ...]]] = {}
+        boxes_at, frames = self.video.boxes_at, self.clip.frame_tick
         for at, tick in enumerate(frames):
-            for place in self.video.boxes_at.get(tick, ()):
-                label = all_boxes[place].label
-                row = table.setdefault(label, [()] * len(frames))
-                row[at] = (*row[at], place)
-        return {label: tuple(table[label]) for label in sorted(table)}
+            for label, places in boxes_at.get(tick, {}).items():
+                if label not in table:
+                    table[label] = [()] * len(frames)
+                table[label][at] = places
+        return {label: table[label] for label in sorted(table)}
 
     def frames_inside(self, start: int, end: int) -> tuple[int, int] | None:
         """Places of the first and last sampled frame inside `[start, end)`, or None."""

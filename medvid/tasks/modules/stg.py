@@ -76,6 +76,23 @@ class Window:
     boxes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class VisibleObject:
+    """An object with frames k seconds apart on which it alone bears its name.
+
+    Attributes:
+        label: Object class.
+        track: Identity of the object, empty where the source has none.
+        rows: For each frame of the clip, places of the boxes of this class.
+        links: From a frame to the one k seconds later, for all frames a window can start at.
+    """
+
+    label: str
+    track: str
+    rows: Sequence[Sequence[int]]
+    links: dict[int, int]
+
+
 class SpatiotemporalGrounding:
     """Asks for the boxes of one object at a fixed stride."""
 
@@ -97,10 +114,10 @@ class SpatiotemporalGrounding:
         elif stride.denominator != 1:
             context.drops["stride_not_tenths"] += 1
         else:
-            windows = find_windows(context, stride.numerator)
-            if not windows:
+            objects = find_objects(context, stride.numerator)
+            if not objects:
                 context.drops["no_window"] += 1
-            for window in choose_windows(context, windows):
+            for window in choose_windows(context, objects):
                 sample = self._sample(context, window, stride.numerator)
                 if sample is not None:
                     yield sample
@@ -173,83 +190,78 @@ class SpatiotemporalGrounding:
             cursor.take(" ")
 
 
-def find_windows(context: ClipContext, stride: int) -> list[list[Window]]:
-    """Find windows of objects that are named without doubt, at a stride in tenths of a second.
+def find_objects(context: ClipContext, stride: int) -> list[VisibleObject]:
+    """Find objects that are named without doubt on frames a stride apart, in tenths of a second.
 
     Returns:
-        For each object with windows, by label and track, one window for each frame it can start
-        at, with a hash-chosen number of boxes, in hash order.
+        By label and track; each has a frame to start at.
     """
-    view = context.view
+    view, boxes = context.view, context.annotation.boxes
     place_of = {tenth: place for place, tenth in enumerate(view.tenths)}
     following = [place_of.get(tenth + stride) for tenth in view.tenths]
-    objects: list[list[Window]] = []
+    objects: list[VisibleObject] = []
     for label, rows in view.boxes.items():
-        links: dict[int, int] = {}
+        links: dict[str, dict[int, int]] = {}
         for frame, after in enumerate(following):
             if after is None or not rows[frame] or not rows[after]:
                 continue
             if len(rows[frame]) > 1 or len(rows[after]) > 1:
                 context.drops["ambiguous"] += 1
-            elif view.box(rows[frame][0]).track != view.box(rows[after][0]).track:
+                continue
+            track = boxes[rows[frame][0]].track
+            if track != boxes[rows[after][0]].track:
                 context.drops["track_changes"] += 1
             else:
-                links[frame] = after
-        objects.extend(_windows_of(context, label, rows, links))
+                links.setdefault(track or "", {})[frame] = after
+        objects.extend(VisibleObject(label, track, rows, links[track]) for track in sorted(links))
     return objects
 
 
-def choose_windows(context: ClipContext, objects: Sequence[Sequence[Window]]) -> list[Window]:
+def choose_windows(context: ClipContext, objects: Sequence[VisibleObject]) -> list[Window]:
     """Choose windows in turns, so that every object gets one before any gets a second.
 
-    Windows of one object do not overlap. Objects take turns in hash order.
+    Objects take turns in hash order; windows of one object do not overlap.
+
+    Returns:
+        At most the settings' number, by start, object and track.
     """
     seed, most = context.settings.seed, context.settings.max_grounding_per_clip
     ordered = sorted(
-        objects,
-        key=lambda ws: hash_rank(seed, context.clip_id, "object", ws[0].label, ws[0].track),
+        objects, key=lambda o: hash_rank(seed, context.clip_id, "object", o.label, o.track)
     )
-    disjoint = [_disjoint(windows) for windows in ordered]
-    chosen: list[Window] = []
-    for turn in range(max(map(len, disjoint), default=0)):
-        chosen.extend(windows[turn] for windows in disjoint if turn < len(windows))
     if len(ordered) > most:
         context.drops["object_over_cap"] += len(ordered) - most
+        ordered = ordered[:most]
+    windows = [_windows_of(context, item, most) for item in ordered]
+    turns = range(max(map(len, windows), default=0))
+    chosen = [own[turn] for turn in turns for own in windows if turn < len(own)]
     return sorted(chosen[:most], key=lambda w: (w.frames[0], w.label, w.track))
 
 
-def _windows_of(
-    context: ClipContext, label: str, rows: Sequence[Sequence[int]], links: dict[int, int]
-) -> list[list[Window]]:
-    view, seed = context.view, context.settings.seed
+def _windows_of(context: ClipContext, item: VisibleObject, most: int) -> list[Window]:
+    """First windows of an object in hash order of their starts, none over another."""
+    links, tenths = item.links, context.view.tenths
     length = dict.fromkeys(links.values(), 1)
     for frame in sorted(links, reverse=True):
         length[frame] = length[links[frame]] + 1
-    ranked: dict[str, list[tuple[int, Window]]] = {}
-    for frame in links:
-        track = view.box(rows[frame][0]).track or ""
-        rank = hash_rank(seed, context.clip_id, "window", label, track, view.tenths[frame])
-        most = min(MAX_BOXES, length[frame])
+    base = f"{context.clip_id}:window:{item.label}:{item.track}"
+    ranked = sorted((hash_rank(context.settings.seed, base, tenths[f]), f) for f in links)
+    taken: list[tuple[int, int]] = []
+    windows: list[Window] = []
+    for rank, start in ranked:
         # The order uses the whole rank; its low bits, which hardly bear on it, choose the number.
-        frames = [frame]
-        while len(frames) < MIN_BOXES + rank % (most - MIN_BOXES + 1):
+        number = MIN_BOXES + rank % (min(MAX_BOXES, length[start]) - MIN_BOXES + 1)
+        frames = [start]
+        while len(frames) < number:
             frames.append(links[frames[-1]])
-        boxes = tuple(rows[place][0] for place in frames)
-        ranked.setdefault(track, []).append((rank, Window(label, track, tuple(frames), boxes)))
-    return [[window for _, window in sorted(ranked[track], key=_rank)] for track in sorted(ranked)]
-
-
-def _rank(entry: tuple[int, Window]) -> int:
-    return entry[0]
-
-
-def _disjoint(windows: Sequence[Window]) -> list[Window]:
-    taken: list[Window] = []
-    for window in windows:
-        first, last = window.frames[0], window.frames[-1]
-        if all(last < other.frames[0] or other.frames[-1] < first for other in taken):
-            taken.append(window)
-    return taken
+        if any(start <= last and first <= frames[-1] for first, last in taken):
+            continue
+        taken.append((start, frames[-1]))
+        boxes = tuple(item.rows[frame][0] for frame in frames)
+        windows.append(Window(item.label, item.track, tuple(frames), boxes))
+        if len(windows) == most:
+            break
+    return windows
 
 
 def _read_box(cursor: Cursor) -> list[float]:
