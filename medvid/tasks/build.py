@@ -58,23 +58,27 @@ def build_samples(
         ConfigError: A task is unknown, or a clip belongs to another video.
     """
     chosen = [get_task(name) for name in sorted(set(tasks))]
-    video = annotation.video
     build, seen = SampleBuild(), set[str]()
     by_clip = _by_clip(captions, build.drops)
     shared = VideoView(annotation, spec)
     for clip in clips:
-        if (clip.source, clip.video_id) != (video.source, video.video_id):
-            raise ConfigError(
-                f"a clip of {clip.source} {clip.video_id} cannot be asked about with the labels of"
-                f" {video.source} {video.video_id}.", field="clips",
-                action="Give each annotation its own clips.",
-            )  # fmt: skip
+        _require_own(clip, annotation)
         own = tuple(by_clip.pop(clip.clip_id, ()))
         context = ClipContext(annotation, spec, clip, own, settings, shared=shared)
         for task in chosen:
             _ask(task, context, build, seen)
     _count_strays(by_clip.values(), tasks, build.drops)
     return build
+
+
+def _require_own(clip: Clip, annotation: VideoAnnotation) -> None:
+    video = annotation.video
+    if (clip.source, clip.video_id) != (video.source, video.video_id):
+        raise ConfigError(
+            f"a clip of {clip.source} {clip.video_id} cannot be asked about with the labels of"
+            f" {video.source} {video.video_id}.", field="clips",
+            action="Give each annotation its own clips.",
+        )  # fmt: skip
 
 
 def _ask(task: Task, context: ClipContext, build: SampleBuild, seen: set[str]) -> None:
