@@ -175,7 +175,7 @@ def print_result(result: "BuildResult", *, as_json: bool) -> None:
         f"\n{state}: {size_text(result.published.size)} in {result.seconds['total']:.1f} s"
     )
     console.print(f"release          {root}", soft_wrap=True)
-    console.print(f"manifest sha256  {result.published.manifest_sha256}")
+    console.print(f"manifest sha256  {result.published.manifest_sha256}", soft_wrap=True)
     console.print(f"report           {root / 'report.html'}", soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from medvid.cli.build import JsonOption, ServerOption, print_result, run
 from medvid.cli.inspection import write_sheet
 from medvid.cli.output import console, print_json
+from medvid.media import run_isolated
 from medvid.releases.config import BuildConfig, load_config
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
@@ -35,7 +37,7 @@ def demo(
     started = time.monotonic()
     if not as_json:
         console.print("drawing the native trees ...")
-    draw_trees(folder / "native", seed=seed)
+    draw_trees(folder / "native", seed=seed, workers=workers)
     config = demo_config(folder, workers=workers, seed=seed)
     drawn = time.monotonic() - started
     result = run(config, server=server, wait=False, quiet=as_json)
@@ -56,19 +58,30 @@ def demo(
     console.print(f"drawn in {drawn:.0f} s, all in {time.monotonic() - started:.0f} s")
 
 
-def draw_trees(root: Path, *, seed: int) -> None:
-    """Draw every source's miniature tree; a tree that was drawn whole is kept."""
-    for name in load_writers():
-        tree = root / name
-        mark = root / f"{name}{NATIVE_MARK}"
-        if mark.is_file() and mark.read_text() == str(seed):
-            continue
-        shutil.rmtree(tree, ignore_errors=True)
-        tree.mkdir(parents=True)
-        write_tree(name, tree, scale=0.0, seed=seed, max_seconds=DEMO_SECONDS)
-        mark.write_text(str(seed))
+def draw_trees(root: Path, *, seed: int, workers: int) -> None:
+    """Draw every source's miniature tree, `workers` at a time; a whole tree is kept."""
+    stale = [name for name in load_writers() if not _is_drawn(root, name, seed)]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda name: _draw(root, name, seed), stale))
 
 
+def _is_drawn(root: Path, name: str, seed: int) -> bool:
+    mark = root / f"{name}{NATIVE_MARK}"
+    return mark.is_file() and mark.read_text() == str(seed)
+
+
+def _draw(root: Path, name: str, seed: int) -> None:
+    tree = root / name
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    run_isolated(
+        write_tree, name, tree, scale=0.0, seed=seed, max_seconds=DEMO_SECONDS,
+        timeout_s=DRAW_TIMEOUT_S,
+    )  # fmt: skip
+    (root / f"{name}{NATIVE_MARK}").write_text(str(seed))
+
+
+DRAW_TIMEOUT_S = 600.0
 DEMO_SECONDS = 100
 """Length of a miniature video: long enough for clips at several rates."""
 

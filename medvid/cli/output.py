@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,7 +21,8 @@ from rich.table import Table
 
 from medvid.releases.units import Outcome
 
-console = Console(highlight=False)
+PIPE_WIDTH = 160
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def print_json(value: object) -> None:
@@ -30,7 +32,7 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Print a table; numbers are right-aligned, and a pipe gets the same columns unwrapped."""
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE, show_edge=False, pad_edge=False)
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
