@@ -65,7 +65,7 @@ def _draw_scene(rng: np.random.Generator, size_wh: tuple[int, int]) -> RgbArray:
         )
         for cells, weight in ((6, 110), (24, 70), (96, 40), (300, 25))
     ]  # fmt: skip
-    return np.clip(np.sum(layers, axis=0), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.sum(layers, axis=0), 0, 255), dtype=np.uint8)
 
 
 def read_ours(path: Path, positions: Sequence[int]) -> list[RgbArray]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medvid.media.libav import RgbArray, open_video
+from medvid.media.libav import RgbArray, open_video, read_packets
 from medvid.media.nal import holds_idr, length_size
 from medvid.media.probe import VideoProbe
 from schemas.errors import MediaError
@@ -119,7 +119,7 @@ def _key_frames_are_idr(path: Path) -> bool:
         size = length_size("h264", stream.codec_context.extradata)
         return size is not None and all(
             holds_idr(bytes(packet), size)
-            for packet in container.demux(stream)
+            for packet in read_packets(container, stream, path)
             if packet.is_keyframe
         )
 

@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,6 +37,26 @@ _OOM_SCORE = "500"
 _TASKS = Path("/proc/self/task")
 _TRIAL_S = 30
 _EX_THREADS = 3
+
+
+class _Imports:
+    """Whether this process is importing modules for a call, which must not make calls of its own.
+
+    A script without `if __name__ == "__main__":` would otherwise start itself over and over.
+    """
+
+    running = False
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        self.running = True
+        try:
+            yield
+        finally:
+            self.running = False
+
+
+imports = _Imports()
 
 
 class ForkServer:
@@ -163,7 +184,8 @@ def answer_call(call: socket.socket) -> NoReturn:
 def _reply(directory: str, request: bytes) -> bytes:
     try:
         os.chdir(directory)
-        fn, args, kwargs = pickle.loads(request)
+        with imports.run():
+            fn, args, kwargs = pickle.loads(request)
         return pickle.dumps((True, fn(*args, **kwargs)), protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001 - carried to the caller, who raises it
         return _pickled_error(error)
@@ -192,15 +214,20 @@ def _import_ahead(name: str) -> None:
         return
     pid = os.fork()
     if pid == 0:
+        os.setpgid(0, 0)
         signal.alarm(_TRIAL_S)
         os._exit(_EX_THREADS if _import_starts_threads(name) else 0)
-    if os.waitpid(pid, 0)[1] == 0:
-        importlib.import_module(name)
+    status = os.waitpid(pid, 0)[1]
+    kill_group(pid)
+    if status == 0:
+        with imports.run():
+            importlib.import_module(name)
 
 
 def _import_starts_threads(name: str) -> bool:
     try:
-        importlib.import_module(name)
+        with imports.run():
+            importlib.import_module(name)
     except Exception:  # noqa: BLE001 - the child of the call will raise it, to the caller
         return True
     return len(list(_TASKS.iterdir())) > 1

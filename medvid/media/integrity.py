@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import av.logging
@@ -22,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from medvid.media.frames import image_files, locate, read_member
-from medvid.media.libav import describe, open_video
+from medvid.media.libav import describe, open_video, read_packets
 from medvid.media.nal import has_forbidden_bytes, length_size
 from medvid.media.probe import NO_TIME, VideoProbe, probe_video
 from medvid.media.pyav import is_undecodable
@@ -173,7 +172,7 @@ def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
             context.options = _STRICT.get(probe.codec, {})
             size = length_size(probe.codec, context.extradata)
             witness.declared_s = _declared_end(container)
-            for packet in _read_packets(container, stream, witness):
+            for packet in _packets_of_all(container, stream, path, witness):
                 if size and has_forbidden_bytes(probe.codec, bytes(packet), size):
                     witness.incomplete += 1
                 _decode_packet(packet, probe, witness)
@@ -185,19 +184,19 @@ def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
     return witness
 
 
-def _read_packets(
-    container: InputContainer, stream: VideoStream, witness: _Witness
+def _packets_of_all(
+    container: InputContainer, stream: VideoStream, path: Path, witness: _Witness
 ) -> "Iterator[Packet[VideoStream]]":
     """Read the video's packets, noting where the last packet of any stream ends."""
     try:
-        for packet in container.demux():
+        for packet in read_packets(container, None, path):
             if packet.pts is not None and packet.time_base:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 witness.end_s = max(witness.end_s, end)
             if packet.stream_index == stream.index:
-                yield cast("Packet[VideoStream]", packet)
-    except av.error.FFmpegError as error:
-        witness.errors.append(describe(error))
+                yield packet
+    except MediaError as error:
+        witness.errors.append(error.problem)
 
 
 def _decode_packet(packet: "Packet[VideoStream]", probe: VideoProbe, witness: _Witness) -> None:

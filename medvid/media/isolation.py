@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from medvid.media.fork_server import EXIT_CODE, MAX_NAMES, READY, REPLY_LENGTH
+from medvid.media.fork_server import EXIT_CODE, MAX_NAMES, READY, REPLY_LENGTH, imports
 from schemas.errors import MediaError
 
 T = TypeVar("T")
@@ -197,6 +197,11 @@ class _ServerHandle:
                 socket.send_fds(self._started(), [b"F"], fds)
 
     def _started(self) -> socket.socket:
+        if imports.running:
+            raise RuntimeError(
+                "run_isolated was called while an isolated process imported a module; "
+                "put the call under `if __name__ == '__main__':`"
+            )
         if self._control is not None:
             return self._control
         ours, theirs = socket.socketpair()

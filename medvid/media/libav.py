@@ -9,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import SideDataContainer, Type
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -36,7 +37,8 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         The container and its first video stream that is not cover art.
 
     Raises:
-        MediaError: `missing_file`, `empty_file`, `unreadable`, `truncated`, `no_video_stream`.
+        MediaError: `missing_file`, `empty_file`, `unreadable`, `truncated`, `no_video_stream`,
+            `unknown_codec`.
     """
     _require_content(path)
     try:
@@ -92,9 +94,32 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
             "The file holds no video stream.", reason="no_video_stream", source=path.name
         )
     stream = streams[0]
+    if cast("object", stream.codec_context) is None:  # PyAV's types leave this out
+        raise MediaError(
+            "The video stream is in no codec that can be decoded.",
+            reason="unknown_codec", source=path.name,
+        )  # fmt: skip
     stream.thread_type = "NONE"
     stream.codec_context.thread_count = 1
     return stream
+
+
+def read_packets(
+    container: InputContainer, stream: VideoStream | None, path: Path
+) -> "Iterator[Packet[VideoStream]]":
+    """Read the packets of one stream, or of all, to the end, where empty ones flush decoders.
+
+    Raises:
+        MediaError: `unreadable` where reading fails.
+    """
+    streams = () if stream is None else (stream,)
+    try:
+        yield from cast("Iterator[Packet[VideoStream]]", container.demux(*streams))
+    except (av.error.FFmpegError, IndexError) as error:  # PyAV finds no stream that appears late
+        raise MediaError(
+            f"The file cannot be read to its end ({describe(error)}).",
+            reason="unreadable", source=path.name,
+        ) from error  # fmt: skip
 
 
 def describe(error: Exception) -> str:

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from medvid.media.libav import describe, open_video, rotation_of
+from medvid.media.libav import open_video, read_packets, rotation_of
 from schemas.errors import MediaError
 from schemas.timeline import IntArray
 
@@ -128,7 +128,7 @@ def probe_video(path: Path) -> VideoProbe:
 
     Raises:
         MediaError: `missing_file`, `empty_file`, `unreadable`, `truncated`, `no_video_stream`,
-            `no_frames`, `orientation`.
+            `unknown_codec`, `no_frames`, `orientation`.
     """
     listing = _list_packets(path)
     packets = listing.packets
@@ -175,7 +175,7 @@ def video_size(path: Path) -> tuple[int, int]:
 
 def _list_packets(path: Path) -> _Listing:
     with open_video(path) as (container, stream):
-        packets, last_duration = _read_packets(container, stream, path)
+        packets, last_duration = _tabulate(container, stream, path)
         name = container.format.name.split(",")[0]
         return _Listing(
             packets=packets,
@@ -189,26 +189,20 @@ def _list_packets(path: Path) -> _Listing:
         )
 
 
-def _read_packets(
+def _tabulate(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> tuple[PacketTable, int]:
     """Read all packets; the table, and the duration of the one shown last."""
     rows: list[tuple[int, int, bool, bool]] = []
     latest, last_duration = NO_TIME, 0
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            pts = NO_TIME if packet.pts is None else packet.pts
-            dts = NO_TIME if packet.dts is None else packet.dts
-            rows.append((pts, dts, packet.is_keyframe, not packet.is_discard))
-            if pts >= latest:
-                latest, last_duration = pts, packet.duration or 0
-    except av.error.FFmpegError as error:
-        raise MediaError(
-            f"The file cannot be read past packet {len(rows)} ({describe(error)}).",
-            reason="unreadable", source=path.name,
-        ) from error  # fmt: skip
+    for packet in read_packets(container, stream, path):
+        if packet.size == 0:
+            continue
+        pts = NO_TIME if packet.pts is None else packet.pts
+        dts = NO_TIME if packet.dts is None else packet.dts
+        rows.append((pts, dts, packet.is_keyframe, not packet.is_discard))
+        if pts >= latest:
+            latest, last_duration = pts, packet.duration or 0
     if not rows:
         raise _no_frames(path)
     pts_column, dts_column, key_column, shown_column = zip(*rows, strict=True)
@@ -269,7 +263,7 @@ def _decode_head(path: Path, packets: PacketTable, *, whole: bool) -> _Head:
 def _decoded_frames(path: Path) -> Iterator[VideoFrame]:
     """Decode from the start, passing over what is damaged."""
     with open_video(path) as (container, stream):
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream, path):
             with contextlib.suppress(av.error.FFmpegError):
                 yield from packet.decode()
 

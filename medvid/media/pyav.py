@@ -9,7 +9,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from medvid.media.libav import RgbArray, RgbConverter, describe, open_video
+from medvid.media.libav import RgbArray, RgbConverter, describe, open_video, read_packets
 from medvid.media.plan import Run, plan_runs
 from medvid.media.probe import NO_TIME, PacketTable, VideoProbe
 from schemas.errors import MediaError
@@ -41,8 +41,8 @@ def decode_with_pyav(
             for item in _decode_planned(path, positions, probe):
                 yield item
                 done += 1
-        except (_Missed, av.error.FFmpegError):
-            pass
+        except (_Missed, MediaError, av.error.FFmpegError):
+            pass  # what is left is decoded in full, which raises what is there to raise
     if done < len(positions):
         yield from _decode_in_full(path, positions[done:], probe)
 
@@ -54,7 +54,7 @@ def _decode_planned(
     position_of = dict(zip(wanted_pts.tolist(), positions, strict=True))
     to_rgb = RgbConverter(probe.rotation)
     with open_video(path) as (container, stream):
-        feed = _PacketFeed(container, stream, probe.packets)
+        feed = _PacketFeed(container, stream, path, probe.packets)
         for run in plan_runs(probe.packets, wanted_pts):
             due = iter(run.wanted)
             for frame in _decode_run(feed, stream, run, position_of):
@@ -85,16 +85,18 @@ class _PacketFeed:
     Args:
         container: The open file.
         stream: Its video stream.
+        path: The file.
         packets: The table a demux pass made of the same file.
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, packets: PacketTable
+        self, container: InputContainer, stream: VideoStream, path: Path, packets: PacketTable
     ) -> None:
         self._container = container
         self._stream = stream
+        self._path = path
         self._table = packets
-        self._packets = container.demux(stream)
+        self._packets = read_packets(container, stream, path)
         self._next = 0
 
     def read(self, run: Run) -> "Iterator[Packet[VideoStream]]":
@@ -117,7 +119,7 @@ class _PacketFeed:
         times = (self._table.pts[place], self._table.dts[place])
         target = min(int(time) for time in times if time != NO_TIME)
         self._container.seek(target, stream=self._stream)
-        self._packets = self._container.demux(self._stream)
+        self._packets = read_packets(self._container, self._stream, self._path)
         for _ in range(_SEEK_SLACK):
             packet = self._read_one()
             if self._is_at(packet, place):
@@ -168,7 +170,7 @@ def _numbered_frames(path: Path, probe: VideoProbe) -> Iterator[tuple[int, Video
     place_of = {pts: place for place, pts in enumerate(probe.pts.tolist())}
     count = 0
     with open_video(path) as (container, stream):
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream, path):
             try:
                 frames = packet.decode()
             except av.error.FFmpegError as error:

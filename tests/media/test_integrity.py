@@ -102,6 +102,7 @@ DAMAGES: tuple[tuple[str, str, Damage, tuple[str, ...]], ...] = (
     ("cut, matroska", "matroska.mkv", keep(0.5), CUT),
     ("zeros: 2000 bytes, matroska", "matroska.mkv", fill(0.5, 2000), HURT),
     ("bits flipped: 40, transport", "transport.ts", flip(40, 5), HURT),
+    ("bits flipped: 100, transport", "transport.ts", flip(100, 1), ("unreadable",)),
     ("zeros: 3000 bytes, transport", "transport.ts", fill(0.5, 3000), HURT),
     ("cut, avi", "mpeg4.avi", keep(0.5), CUT),
     ("bits flipped: 40, avi", "mpeg4.avi", flip(40, 6), HURT),

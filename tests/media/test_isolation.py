@@ -1,6 +1,7 @@
 """Calls in processes of their own: results, errors, time-outs, crashes, and nothing left behind."""
 
 import ctypes
+import importlib
 import math
 import os
 import signal
@@ -75,6 +76,10 @@ def start_grandchild(pid_file: Path, then_sleep_s: float) -> None:
 
 def sum_and_echo(array: npt.NDArray[np.int64], *, scale: int) -> tuple[int, npt.NDArray[np.int64]]:
     return int(array.sum()) * scale, array
+
+
+def call_again(number: float) -> float:
+    return run_isolated(math.sqrt, number, timeout_s=LIMIT_S)
 
 
 def server_pid() -> int:
@@ -238,6 +243,23 @@ def test_processes_die_with_a_killed_caller(tmp_path: Path) -> None:
     caller.wait()
     assert wait_until_gone(child)
     assert wait_until_gone(grandchild)
+
+
+def test_a_script_that_calls_when_imported_does_not_start_itself_over_and_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "calls_when_imported.py").write_text(
+        "from medvid.media import run_isolated\n"
+        "def answer():\n    return 42\n"
+        "RESULT = run_isolated(answer, timeout_s=30.0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="__main__"):
+        importlib.import_module("calls_when_imported")
+
+
+def test_calls_may_be_nested() -> None:
+    assert run_isolated(call_again, 9.0, timeout_s=LIMIT_S) == 3.0
 
 
 def test_a_forked_caller_gets_a_server_of_its_own() -> None:
