@@ -185,8 +185,8 @@ def _phase_clauses(phrase: str) -> tuple[str, ...]:
         f"{name} {be(name)} in progress",
         f"{name} {agree(name, 'take')} place",
         f"the work belongs to {phase}",
-        f"the procedure is in {phase}",
-        f"the video shows {phase}",
+        f"the work is in {phase}",
+        f"{phase} can be seen",
     )
 
 
@@ -228,6 +228,8 @@ def _clauses(facts: VideoFacts, event: Event, grammar: LabelGrammar) -> list[str
         found.append(f"the {actor} {grammar.active}")
     if actor is not None and grammar.progressive is not None:
         found.append(f"the {actor} is {grammar.progressive}")
+        found.append(f"the {actor} is shown {grammar.progressive}")
+        found.append(f"the {actor} can be seen {grammar.progressive}")
     if grammar.passive is not None:
         found.extend((grammar.passive.now, grammar.passive.ongoing))
     if found and grammar.form is not LabelForm.NOUN:

@@ -23,11 +23,11 @@ def _words(text: str) -> frozenset[str]:
 _COMMON: Final = "a an and are first in is of the then"
 
 EVENT_WORDS: Final = _words(
-    f"{_COMMON} action addition after afterward again all also as at begin beginning being belongs"
-    " between briefly by carried during end finally for gesture here idle last later more most next"
-    " once out part performed performing performs phase place point procedure progress segment"
-    " shown shows step take takes that this time to under video view visible way while with within"
-    " work"
+    f"{_COMMON} action addition after afterward again all also as at be begin beginning being"
+    " belongs briefly by can carried during end finally for gesture here idle last later more most"
+    " next once out part performed performing performs phase place point procedure progress seen"
+    " segment shown shows step take takes that this time to under video view visible way while with"
+    " within work"
 )
 """Words of event captions that come from no label: articles, order, and that something is shown."""
 
