@@ -254,3 +254,20 @@ def test_sparse_boxes_make_no_claim_about_the_time_between(
     text = "\n".join(c.text for seed in range(40) for c in write(annotation, clip, seed=seed))
     assert "The hook dissects the cystic plate" in text
     assert not re.search("throughout|whole|most|part of the time", text)
+
+
+def test_objects_without_a_place_are_counted(
+    make_annotation: Make, make_spec: MakeSpec, make_clip: MakeClip
+) -> None:
+    crowd = [box for track in "abcde" for box in boxed("grasper", range(60), track=track)]
+    shared = [box for label in ("hook", "scissors") for box in boxed(label, range(5), track="1")]
+    build = write_captions(
+        make_annotation(boxes=crowd), make_spec(), [make_clip(0, 60)],
+        CaptionSettings(max_regions_per_clip=3), scopes=("region",),
+    )  # fmt: skip
+    assert (len(build.captions), build.drops) == (3, {"region_over_cap": 2})
+    build = write_captions(
+        make_annotation(boxes=shared), make_spec(), [make_clip(0, 5)], CaptionSettings(),
+        scopes=("region",),
+    )  # fmt: skip
+    assert (len(build.captions), build.drops) == (1, {"region_same_subject": 1})
