@@ -4,10 +4,12 @@ Offline it starts an ephemeral server; with `PREFECT_API_URL` set it reports to 
 run, its tasks and the results table can be seen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -51,27 +53,64 @@ def _label(batch: Sequence[Unit]) -> str:
     return f"{batch[0].name}{rest}"
 
 
-@flow(name="build", flow_run_name="{name}", validate_parameters=False)
-def build(name: str, config: BuildConfig, progress: Progress, wait: bool = False) -> BuildResult:
-    """Build a release under Prefect."""
-    logger = get_run_logger()
-    logger.info("building %s from %s sources", name, len(config.sources))
-    result = build_release(config, PrefectExecutor(), progress, wait=wait)
+class LoggedProgress:
+    """Progress as lines of the flow run's log, for runs nobody watches."""
+
+    def start(self, stage: str, total: int, done: int) -> None:
+        """A stage begins: `total` units, of which `done` need nothing."""
+        get_run_logger().info("%s: %d units, %d done before", stage, total, done)
+
+    def advance(self, stage: str, outcome: Outcome) -> None:
+        """A unit ended."""
+        if outcome.failure:
+            get_run_logger().warning("%s: %s: %s", stage, outcome.unit.name, outcome.detail)
+
+    def finish(self, stage: str, seconds: float) -> None:
+        """A stage ended."""
+        get_run_logger().info("%s: %.1f s", stage, seconds)
+
+
+_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+"""Who hears how the run goes; a flow's parameters are plain values that its page shows."""
+
+
+@flow(name="build", flow_run_name="{config.name}")
+def build(config: BuildConfig, wait: bool = False) -> BuildResult:
+    """Build a release; run it from a deployment, or through `medvid build`.
+
+    Args:
+        config: The build.
+        wait: Wait for another build in the workspace instead of refusing.
+    """
+    result = build_release(
+        config, PrefectExecutor(), _progress.get() or LoggedProgress(), wait=wait
+    )
     create_table_artifact(
-        key="release", table=results_table(result), description=f"Release {config.name}"
+        key="release",
+        table=results_table(result),
+        description=f"Release {config.name}: samples by source and task, videos by fate",
     )
     return result
 
 
 def results_table(result: BuildResult) -> list[dict[str, Any]]:
-    """Rows of the results artifact: what became of each source's videos."""
-    videos: Mapping[str, Mapping[str, int]] = result.tally.videos
-    rows = [
-        {"source": source, **{word: counts[word] for word in sorted(counts)}}
-        for source, counts in sorted(videos.items())
+    """Rows of the results artifact: samples by task and videos by fate, a row a source."""
+    grouped = (
+        pl.scan_parquet(result.published.root / "index" / "samples.parquet")
+        .group_by("source", "task")
+        .agg(pl.len().alias("samples"))
+        .sort("source", "task")
+        .collect()
+    )
+    tasks = grouped["task"].unique().sort().to_list()
+    cells = {(source, task): count for source, task, count in grouped.iter_rows()}
+    rows: list[dict[str, Any]] = [
+        {"source": source}
+        | {task: cells.get((source, task), 0) for task in tasks}
+        | {word: counts[word] for word in sorted(counts)}
+        for source, counts in sorted(result.tally.videos.items())
     ]
-    whole = {"source": "release", "manifest sha256": result.published.manifest_sha256}
-    return [*rows, whole]
+    return [*rows, {"source": f"manifest {result.published.manifest_sha256[:16]}"}]
 
 
 def run_build(config: BuildConfig, progress: Progress, *, wait: bool = False) -> BuildResult:
@@ -81,8 +120,10 @@ def run_build(config: BuildConfig, progress: Progress, *, wait: bool = False) ->
         MedVidError: Whatever the build raises.
     """
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=config.workers)
-    # A flow's heartbeat thread is joined at its end, which costs a second a run.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return build.with_options(task_runner=runner)(  # type: ignore[arg-type]  # invariant in the future's type
-            name=config.name, config=config, progress=progress, wait=wait
-        )
+    token = _progress.set(progress)
+    try:
+        # A flow's heartbeat thread is joined at its end, which costs a second a run.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return build.with_options(task_runner=runner)(config=config, wait=wait)  # type: ignore[arg-type]  # invariant in the future's type
+    finally:
+        _progress.reset(token)

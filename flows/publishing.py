@@ -10,17 +10,17 @@ from typing import Any
 import orjson
 import polars as pl
 import pyarrow as pa
-from medvid.releases.card import render_card
-from medvid.releases.croissant import render_croissant
-from medvid.releases.report import render_report
 
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
 from flows.shard_stages import INDEX_FILE, MEDIA_INDEX, SHARD_FILE
 from flows.sources import Tally, VideoState
+from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
+from medvid.releases.croissant import render_croissant
 from medvid.releases.keys import code_key
 from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
+from medvid.releases.report import render_report
 from medvid.releases.sheets import release_sheets
 from medvid.releases.units import Progress, Unit
 from medvid.releases.workspace import Workspace
