@@ -17,6 +17,7 @@ from schemas.errors import ConfigError, MediaError
 from schemas.timeline import FrameList, IntArray, TimeBase
 from schemas.video import MediaKind, MediaRef
 
+_MAX_NUMBER = 1 << 40
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 
@@ -154,7 +155,7 @@ def image_files(root: Path, media: MediaRef) -> dict[int, str]:
 
     Raises:
         MediaError: `missing_file`, `outside_root`; `duplicate_frames` where two files have one
-            number.
+            number; `bad_frame_number`.
     """
     folder = locate(root, media.path)
     if not folder.is_dir():
@@ -166,6 +167,11 @@ def image_files(root: Path, media: MediaRef) -> dict[int, str]:
         if match is None or Path(name).suffix.lower() not in _IMAGE_SUFFIXES:
             continue
         number = int(match.group(1))
+        if number > _MAX_NUMBER:
+            raise MediaError(
+                f"The name {name} gives no usable frame number.",
+                reason="bad_frame_number", source=media.path,
+            )  # fmt: skip
         if number in files:
             raise MediaError(
                 f"Frame {number} has two images, {files[number]} and {name}.",
@@ -179,9 +185,16 @@ def locate(root: Path, relative: str) -> Path:
     """Path of a source's file, links followed.
 
     Raises:
-        MediaError: `outside_root` where a link leads out of the source's root folder.
+        MediaError: `outside_root` where a link leads out of the source's root folder;
+            `unreadable` where links run in a circle.
     """
-    path = (root / relative).resolve()
+    try:
+        path = (root / relative).resolve()
+    except (OSError, RuntimeError) as error:
+        raise MediaError(
+            "The path cannot be followed: its links run in a circle.",
+            reason="unreadable", source=relative,
+        ) from error  # fmt: skip
     if not path.is_relative_to(root.resolve()):
         raise MediaError(
             "The path leads out of the source's root folder.",

@@ -178,7 +178,9 @@ def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
                 _decode_packet(packet, probe, witness)
                 if is_undecodable(packet, probe):
                     log.clear()
-            witness.logged = [f"{name}: {text.strip()}" for _, name, text in log]
+            witness.logged = [
+                f"{name}: {text.strip()}".replace(str(path), path.name) for _, name, text in log
+            ]
     finally:
         av.logging.set_level(level)
     return witness

@@ -1,8 +1,10 @@
 """Read and write single pictures: JPEG for shards, PNG and JPEG as sources ship them."""
 
+import contextlib
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,11 +13,8 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
-from medvid.media.libav import RgbArray
+from medvid.media.libav import MAX_PIXELS, RgbArray
 from schemas.errors import MediaError
-
-MAX_PIXELS = 1 << 26
-"""Largest picture that is decoded: 8,192 by 8,192."""
 
 _MAX_BYTES = 8 * MAX_PIXELS
 _JPEG_MAGIC = b"\xff\xd8"
@@ -74,9 +73,9 @@ def read_image(path: Path) -> RgbArray:
     dropped.
 
     Raises:
-        MediaError: `missing_file`; `empty_file`; `bad_image` for a damaged or foreign file;
-            `too_large` for more than `MAX_PIXELS`; `unsupported_image` for CMYK, or where an
-            alpha channel hides part of the picture.
+        MediaError: `missing_file`, `empty_file`, `unreadable`; `bad_image` for a damaged or
+            foreign file; `too_large` for more than `MAX_PIXELS`; `unsupported_image` for CMYK, or
+            where an alpha channel hides part of the picture.
     """
     data = _read_bytes(path)
     if data.startswith(_PNG_MAGIC):
@@ -91,11 +90,9 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height of the upright picture in a PNG or JPEG file, from its header.
 
     Raises:
-        MediaError: `missing_file`, `empty_file`, `bad_image`.
+        MediaError: `missing_file`, `empty_file`, `unreadable`, `bad_image`.
     """
-    if not path.is_file():
-        raise _missing(path)
-    with path.open("rb") as handle:
+    with _open(path) as handle:
         head = handle.read(_HEADER_BYTES)
         if head.startswith(_PNG_MAGIC):
             return _png_size(head, path.name)
@@ -107,14 +104,27 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _read_bytes(path: Path) -> bytes:
+    with _open(path) as handle:
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise _too_large(f"{size:,} bytes", path.name)
+        return handle.read()
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    """Open an image file that holds something."""
     if not path.is_file():
-        raise _missing(path)
-    size = path.stat().st_size
-    if size == 0:
+        raise MediaError("There is no such image.", reason="missing_file", source=path.name)
+    if path.stat().st_size == 0:
         raise MediaError("The image file is empty.", reason="empty_file", source=path.name)
-    if size > _MAX_BYTES:
-        raise _too_large(f"{size:,} bytes", path.name)
-    return path.read_bytes()
+    try:
+        with path.open("rb") as handle:
+            yield handle
+    except OSError as error:
+        raise MediaError(
+            f"The image cannot be read ({error.strerror}).", reason="unreadable", source=path.name
+        ) from error
 
 
 def _jpeg_header(stream: BinaryIO, name: str | None) -> tuple[tuple[int, int], int]:
@@ -224,10 +234,6 @@ def _as_rgb(image: Image.Image, name: str) -> RgbArray:
 
 def _bad(why: str, name: str | None) -> MediaError:
     return MediaError(f"The image cannot be decoded: {why}.", reason="bad_image", source=name)
-
-
-def _missing(path: Path) -> MediaError:
-    return MediaError("There is no such image.", reason="missing_file", source=path.name)
 
 
 def _too_large(what: str, name: str | None) -> MediaError:

@@ -20,6 +20,9 @@ from schemas.errors import MediaError
 
 RgbArray = npt.NDArray[np.uint8]
 
+MAX_PIXELS = 1 << 26
+"""Largest picture that is decoded: 8,192 by 8,192."""
+
 # Playlists and scripts that make libavformat open other files, or render text as video, stay out.
 _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mxf"
 _SAFE = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
@@ -38,7 +41,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
     Raises:
         MediaError: `missing_file`, `empty_file`, `unreadable`, `truncated`, `no_video_stream`,
-            `unknown_codec`.
+            `unknown_codec`, `too_large`.
     """
     _require_content(path)
     try:
@@ -98,6 +101,11 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
         raise MediaError(
             "The video stream is in no codec that can be decoded.",
             reason="unknown_codec", source=path.name,
+        )  # fmt: skip
+    if stream.width * stream.height > MAX_PIXELS:
+        raise MediaError(
+            f"The picture of {stream.width}x{stream.height} is too large to decode safely.",
+            reason="too_large", source=path.name,
         )  # fmt: skip
     stream.thread_type = "NONE"
     stream.codec_context.thread_count = 1

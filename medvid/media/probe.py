@@ -128,7 +128,7 @@ def probe_video(path: Path) -> VideoProbe:
 
     Raises:
         MediaError: `missing_file`, `empty_file`, `unreadable`, `truncated`, `no_video_stream`,
-            `unknown_codec`, `no_frames`, `orientation`.
+            `unknown_codec`, `too_large`, `no_frames`, `orientation`.
     """
     listing = _list_packets(path)
     packets = listing.packets

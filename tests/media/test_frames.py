@@ -171,6 +171,22 @@ def test_of_frames_nearest_to_one_tick_the_closest_stands() -> None:
     assert frames.index.tolist() == [5, 7, 8, 9]
 
 
-def test_turned_videos_have_their_upright_size(clip: ClipMaker, tmp_path: Path) -> None:
+def test_turned_videos_have_their_upright_size(clip: ClipMaker) -> None:
     path = clip("rotated.mp4")
     assert frame_size(path.parent, video_ref(path)) == (192, 128)
+
+
+def test_links_in_a_circle_are_refused(root: Path) -> None:
+    link = root / FOLDER.path / "000055.png"
+    link.symlink_to(link)
+    with pytest.raises(MediaError) as caught:
+        list(read_frames(root, FOLDER, ONE_HERTZ, [55]))
+    assert caught.value.reason in ("unreadable", "missing_file")
+
+
+def test_a_number_beyond_counting_is_refused(root: Path) -> None:
+    any_number = FOLDER.model_copy(update={"pattern": r"(\d+)\.png"})
+    (root / FOLDER.path / f"{'9' * 30}.png").write_bytes(b"")
+    with pytest.raises(MediaError) as caught:
+        list_frames(root, any_number, ONE_HERTZ)
+    assert caught.value.reason == "bad_frame_number"
