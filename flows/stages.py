@@ -229,7 +229,7 @@ def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     pl.DataFrame(columns, schema=SAMPLE_COLUMNS).write_ipc(path, compression="lz4")
 
 
-CLIP_COLUMNS = {
+CLIP_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "clip_id": pl.String, "frame_index": pl.List(pl.Int64), "frame_tick": pl.List(pl.Int64),
 }  # fmt: skip
 """A video's clips with the frames they need."""

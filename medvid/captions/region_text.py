@@ -87,7 +87,9 @@ def write_region(
     """Say what an object does over an interval.
 
     All its labelled boxes of the interval count, sampled or not. Where no verb is labelled, only
-    where the boxes stand and how they move is said.
+    where the boxes stand and how they move is said. A source without tracks does not say that the
+    only object of a class is one and the same throughout, so no motion is claimed there beside a
+    labelled verb.
     """
     draw = Draw(seed, clip_id, "region", region.key.label, region.subject)
     subject = definite(facts.speech.thing(region.key.label))
@@ -99,6 +101,8 @@ def write_region(
     told = _deed_clause(facts, behaviour, subject, draw)
     if told is None:
         said = _hold(held, subject, f"{motion_clause(motion, subject, draw)}{gone}", draw)
+    elif not region.key.track:
+        said = _hold(held, subject, told, draw)
     elif gone:
         said = _hold(held, subject, told, draw) + f",{gone}"
     else:

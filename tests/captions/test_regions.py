@@ -271,3 +271,12 @@ def test_objects_without_a_place_are_counted(
         scopes=("region",),
     )  # fmt: skip
     assert (len(build.captions), build.drops) == (1, {"region_same_subject": 1})
+
+
+def test_no_motion_beside_a_verb_where_nothing_is_tracked(told: Callable[..., str]) -> None:
+    deed = {"instrument": "hook", "verb": "dissect", "target": "gallbladder"}
+    untracked = told(boxed("hook", range(8), dx=60, triplet=deed))
+    tracked = told(boxed("hook", range(8), dx=60, triplet=deed, track="1"))
+    motion = re.compile("mov|toward|shift|slid|travel|drift")
+    assert motion.search(tracked)
+    assert not motion.search(untracked)
