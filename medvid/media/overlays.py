@@ -93,12 +93,12 @@ def _grown(rect: Rect, margin: int) -> Rect:
 def _tag_place(
     box: Rect, text: str, font: Font, font_px: int, size_wh: tuple[int, int], taken: list[Rect]
 ) -> Rect:
-    """Where a tag goes: above its box, else inside, else below, else right; first free place."""
+    """Where a tag goes: the first free place above, below, beside or else inside its box."""
     width, height = text_width(text, font) + 6, round(font_px * LINE_HEIGHT)
     x1, y1, x2, y2 = box
     places = [
-        (x1, y1 - height), (x1, y1), (x1, y2 - height), (x1, y2),
-        (x2 - width, y1 - height), (x2 - width, y2), (x2, y1),
+        (x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2), (x2, y1),
+        (x1, y1), (x1, y2 - height),
     ]  # fmt: skip
     rects = [_kept_on(x, y, width, height, size_wh) for x, y in places]
     wanted = [rect for rect, (_, y) in zip(rects, places, strict=True) if rect[1] == y]
