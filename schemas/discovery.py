@@ -4,12 +4,32 @@ import importlib
 import pkgutil
 
 
-def discover_members(package: str, attribute: str) -> dict[str, object]:
-    """Import every module of a package and collect one attribute of each.
+def member_names(package: str) -> list[str]:
+    """Names of a package's modules, in alphabetical order; none is imported.
 
     Args:
         package: Dotted name of the package, e.g. `converters.datasets`.
-        attribute: Name each module binds, e.g. `CONVERTER`.
+    """
+    parent = importlib.import_module(package)
+    return sorted(info.name for info in pkgutil.iter_modules(parent.__path__))
+
+
+def load_member(package: str, name: str, attribute: str) -> object:
+    """Import one module of a package and return what it binds.
+
+    Args:
+        package: Dotted name of the package.
+        name: One of `member_names`.
+        attribute: Name the module binds, e.g. `CONVERTER`.
+
+    Raises:
+        AttributeError: The module does not bind the attribute.
+    """
+    return getattr(importlib.import_module(f"{package}.{name}"), attribute)
+
+
+def discover_members(package: str, attribute: str) -> dict[str, object]:
+    """Import every module of a package and collect one attribute of each.
 
     Returns:
         The attributes by module name, in alphabetical order.
@@ -17,8 +37,4 @@ def discover_members(package: str, attribute: str) -> dict[str, object]:
     Raises:
         AttributeError: A module does not bind the attribute.
     """
-    parent = importlib.import_module(package)
-    names = sorted(info.name for info in pkgutil.iter_modules(parent.__path__))
-    return {
-        name: getattr(importlib.import_module(f"{package}.{name}"), attribute) for name in names
-    }
+    return {name: load_member(package, name, attribute) for name in member_names(package)}
