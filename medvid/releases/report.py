@@ -114,6 +114,7 @@ def render_report(facts: ReleaseFacts) -> bytes:
         facts=facts,
         totals=_totals(facts),
         balances=balances(facts),
+        buried=sum(source.videos.get("quarantined", 0) for source in facts.sources.values()),
         tables=_tables(facts),
         charts=_charts(facts),
         labels={name: label_bars(counts) for name, counts in sorted(facts.labels.items())},

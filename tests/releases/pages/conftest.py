@@ -179,10 +179,14 @@ def labels_only() -> ReleaseFacts:
 @pytest.fixture(scope="session")
 def hostile() -> ReleaseFacts:
     """Every string that comes from outside tries to leave its place."""
-    evil = "</pre></td><script>alert(\"1\")</script><img src=x onerror='alert(2)'> ]]> {{ 7*7 }} $x_1$ | ``` \n---\n# boo"
+    evil = (
+        "</pre></td><script>alert(\"1\")</script><img src=x onerror='alert(2)'> ]]> {{ 7*7 }} "
+        "$x_1$ | ``` \n---\n# boo"
+    )
+    closed = CLOSED.model_copy(update={"url": 'https://e.org/"><script>', "name": evil})
     card = make_card("alpha", OPEN).model_copy(
         update={"title": evil, "citation": evil, "access": evil, "homepage": "javascript:alert(3)",
-                "licence": CLOSED.model_copy(update={"url": 'https://e.org/"><script>', "name": evil})}
+                "licence": closed}
     )  # fmt: skip
     base = make_facts(NAMES[:1])
     source = base.sources["alpha"].model_copy(

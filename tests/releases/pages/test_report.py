@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from medvid.releases.charts import SECONDS_EDGES, WORDS_EDGES, count_seconds, co
 from medvid.releases.facts import ContactSheet, ReleaseFacts
 from medvid.releases.report import TOP_LABELS, balances, label_bars, render_report
 from schemas.errors import ReleaseError
+from schemas.source import DataCard
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "base"}
 PLAIN = {
@@ -51,6 +53,7 @@ class Page(HTMLParser):
 
     @classmethod
     def of(cls, payload: bytes) -> "Page":
+        """Take a whole page apart."""
         page = cls()
         page.feed(payload.decode())
         page.close()
@@ -58,6 +61,7 @@ class Page(HTMLParser):
         return page
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
         self.tags[tag] += 1
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         known = dict(attrs)
@@ -84,11 +88,13 @@ class Page(HTMLParser):
             self.texts[known["id"] or ""] = ""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that closes itself."""
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
+        """Close a tag, which must be the one that is open."""
         assert self._open.pop() == tag
         if tag in ("td", "th"):
             line = self.tables[self._table][-1]
@@ -107,6 +113,7 @@ class Page(HTMLParser):
             self._filled[place] = (left - 1, text)
 
     def handle_data(self, data: str) -> None:
+        """Collect text where it stands."""
         self.text += data
         if any(tag in ("td", "th") for tag in self._open):
             self.tables[self._table][-1][-1] += data
@@ -335,7 +342,7 @@ def test_nothing_acts_and_nothing_is_fetched(name: str, request: pytest.FixtureR
     assert any("default-src 'none'" in policy for policy in policies)
 
 
-def _cards(facts: ReleaseFacts) -> list:  # type: ignore[type-arg]
+def _cards(facts: ReleaseFacts) -> list[DataCard]:
     return [source.card for source in facts.sources.values()]
 
 
@@ -379,7 +386,7 @@ def test_pictures_keep_their_size(small: ReleaseFacts) -> None:
         assert float(np.abs(shown.astype(int) - given_.astype(int)).mean()) < 40
 
 
-def _decoded(uri: str) -> np.ndarray:  # type: ignore[type-arg]
+def _decoded(uri: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8)
 
 
