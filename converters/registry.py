@@ -7,7 +7,6 @@ from converters.base import Converter
 from schemas.discovery import discover_members, load_member, member_names
 from schemas.errors import ConfigError
 
-
 PACKAGE = "converters.datasets"
 ATTRIBUTE = "CONVERTER"
 
