@@ -9,7 +9,6 @@ import polars as pl
 
 from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_media_shards
 from flows.shard_stages import (
-    INDEX_FILE,
     SHARD_FILE,
     MediaPlace,
     PairsPart,
@@ -18,6 +17,7 @@ from flows.shard_stages import (
     selfcontained_unit,
 )
 from flows.sources import LABEL_TIMEOUT_S, Tally, VideoState, failure_row, frames_needed, read_pool
+from flows.tables import INDEX_FILE
 from medvid.releases.config import BuildConfig
 from medvid.releases.disk import SpaceNeed, estimate_space, require_space
 from medvid.releases.keys import code_key

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.shard_stages import MEDIA_INDEX, VideoPart, media_shard_unit
+from flows.shard_stages import VideoPart, media_shard_unit
 from flows.sources import LABEL_TIMEOUT_S, VideoState
 from flows.stages import FramesPayload, frames_unit
+from flows.tables import MEDIA_INDEX
 from medvid.releases.config import BuildConfig
 from medvid.releases.keys import code_key
 from medvid.releases.units import Unit

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
-from flows.shard_stages import INDEX_FILE, MEDIA_INDEX, SHARD_FILE
+from flows.shard_stages import SHARD_FILE
 from flows.sources import Tally, VideoState
+from flows.tables import INDEX_FILE, MEDIA_INDEX
 from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
 from medvid.releases.croissant import render_croissant

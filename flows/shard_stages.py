@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.stages import MEMBERS_FILE, PART_FILE, SAMPLES_FILE
+from flows.stages import MEMBERS_FILE, PART_FILE
+from flows.tables import ANNOTATION_INDEX, INDEX_FILE, MEDIA_INDEX, SAMPLES_FILE
 from medvid.shards import (
     Member,
     SelfContainedClip,
@@ -21,18 +22,6 @@ from medvid.shards import (
 )
 
 SHARD_FILE = "shard.tar"
-INDEX_FILE = "index.arrow"
-
-MEDIA_INDEX: dict[str, type[pl.DataType]] = {
-    "source": pl.String, "video_id": pl.String, "index": pl.Int64, "tick": pl.Int64,
-    "width": pl.Int32, "height": pl.Int32, "key": pl.String, "offset": pl.Int64, "size": pl.Int64,
-}  # fmt: skip
-"""Rows of the frame table, without the shard's name."""
-
-ANNOTATION_INDEX: dict[str, type[pl.DataType]] = {
-    "sample_id": pl.String, "offset": pl.Int64, "size": pl.Int64,
-}  # fmt: skip
-"""Where each sample of a shard lies."""
 
 
 def _shard_info(shard: ShardFile) -> dict[str, Any]:

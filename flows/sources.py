@@ -11,16 +11,14 @@ import polars as pl
 from converters.registry import get_converter
 from flows.stages import (
     ANNOTATION_FILE,
-    CLIPS_FILE,
     FRAMES_FILE,
-    SAMPLE_COLUMNS,
-    SAMPLES_FILE,
     MediaPayload,
     PairsPayload,
     convert_unit,
     media_unit,
     pairs_unit,
 )
+from flows.tables import CLIPS_FILE, SAMPLE_COLUMNS, SAMPLES_FILE
 from medvid.captions import CaptionSettings
 from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
@@ -178,7 +176,9 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
     captions = CaptionSettings(
         seed=config.seed, max_regions_per_clip=config.tasks.max_regions_per_clip
     )
-    code = code_key("medvid.tasks", "medvid.captions", "schemas", "flows:stages.py")
+    code = code_key(
+        "medvid.tasks", "medvid.captions", "schemas", "flows:stages.py", "flows:tables.py"
+    )
     key = content_key(
         "pairs", state.convert.key, state.media.key if state.media else None, code, spec,
         tasks, config.clips, captions, config.tasks,

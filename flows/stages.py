@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import orjson
-import polars as pl
 
 from converters.registry import get_converter
 from medvid.captions import CaptionSettings, write_captions
@@ -29,15 +28,13 @@ from medvid.tasks.clips import ClipPlan, ClipSettings
 from schemas.annotation import Disposition, VideoAnnotation
 from schemas.errors import MediaError, SourceError
 from schemas.quarantine import QuarantineRow
-from schemas.sample import Sample, frame_key
+from schemas.sample import frame_key
 from schemas.source import TaskName
 from schemas.timeline import FrameList, TimeBase
 from schemas.video import MediaKind, MediaRef, Recording
 
 ANNOTATION_FILE = "annotation.json"
 FRAMES_FILE = "frames.npz"
-SAMPLES_FILE = "samples.arrow"
-CLIPS_FILE = "clips.arrow"
 PART_FILE = "frames.part"
 MEMBERS_FILE = "members.json"
 
@@ -153,6 +150,8 @@ class PairsPayload:
 
 def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     """Plan clips, write captions, build samples of one video."""
+    from flows.tables import write_clips, write_samples
+
     annotation = VideoAnnotation.model_validate_json(payload.annotation.read_bytes())
     video = annotation.video
     spec = get_converter(video.source).spec
@@ -167,8 +166,8 @@ def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     built = build_samples(
         annotation, spec, plan.clips, captions.captions, payload.settings, payload.tasks
     )
-    write_samples(work / SAMPLES_FILE, built.samples)
-    _write_clips(work / CLIPS_FILE, plan)
+    write_samples(work, built.samples)
+    write_clips(work, plan)
     drops = {f"caption:{reason}": count for reason, count in captions.drops.items()}
     return {
         "samples": len(built.samples),
@@ -195,53 +194,6 @@ def _count_fates(plan: ClipPlan) -> dict[str, int]:
         key = f"{kind}:{fate}"
         counts[key] = counts.get(key, 0) + 1
     return counts
-
-
-SAMPLE_COLUMNS: dict[str, type[pl.DataType]] = {
-    **dict.fromkeys(
-        ("sample_id", "source", "dataset_name", "video_id", "identity", "clip_id", "task",
-         "qa_type", "label", "licence"),
-        pl.String,
-    ),
-    **dict.fromkeys(
-        ("rate_num", "rate_den", "clip_start", "clip_end", "tick_rate_num", "tick_rate_den"),
-        pl.Int64,
-    ),
-    **dict.fromkeys(("n_frames", "answer_chars", "answer_words"), pl.Int32),
-    "payload": pl.Binary,
-}  # fmt: skip
-"""A video's samples: the columns selection and the index need, and each sample's bytes."""
-
-_DERIVED = {"n_frames", "answer_chars", "answer_words", "payload"}
-
-
-def write_samples(path: Path, samples: Sequence[Sample]) -> None:
-    """Write a video's samples as an Arrow file."""
-    columns: dict[str, list[Any]] = {
-        name: [getattr(sample, name) for sample in samples]
-        for name in SAMPLE_COLUMNS
-        if name not in _DERIVED
-    }
-    columns["n_frames"] = [len(sample.frame_index) for sample in samples]
-    columns["answer_chars"] = [len(sample.answer) for sample in samples]
-    columns["answer_words"] = [len(sample.answer.split()) for sample in samples]
-    columns["payload"] = [sample.to_json() for sample in samples]
-    pl.DataFrame(columns, schema=SAMPLE_COLUMNS).write_ipc(path, compression="lz4")
-
-
-CLIP_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "clip_id": pl.String, "frame_index": pl.List(pl.Int64), "frame_tick": pl.List(pl.Int64),
-}  # fmt: skip
-"""A video's clips with the frames they need."""
-
-
-def _write_clips(path: Path, plan: ClipPlan) -> None:
-    columns = {
-        name: [list(getattr(clip, name)) if name != "clip_id" else clip.clip_id
-               for clip in plan.clips]
-        for name in CLIP_COLUMNS
-    }  # fmt: skip
-    pl.DataFrame(columns, schema=CLIP_COLUMNS).write_ipc(path, compression="lz4")
 
 
 @dataclass(frozen=True, slots=True)

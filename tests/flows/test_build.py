@@ -96,6 +96,8 @@ def test_planted_faults_are_in_the_quarantine_and_nowhere_else(built: Path) -> N
     assert not dead & alive
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_plain_tarfile_and_webdataset_return_every_sample(built: Path) -> None:
     release = built / "release"
     expected = {sample.sample_id: sample for sample in samples_of(release)}

@@ -53,7 +53,7 @@ def wrong_unit(work: Path, payload: str) -> dict[str, Any]:
     raise ValueError(payload)
 
 
-def units(n: int, **changes: Any) -> list[Unit]:  # noqa: ANN401
+def units(n: int, **changes: Any) -> list[Unit]:
     return [
         Unit("s", f"v{i}", f"key{i}", write_unit, f"text{i}", 30.0, **changes) for i in range(n)
     ]

@@ -48,9 +48,13 @@ def test_damaged_output_is_done_again(workspace: Workspace, damage: str) -> None
 
 
 def test_unit_that_fails_leaves_nothing(workspace: Workspace) -> None:
-    with pytest.raises(ValueError, match="boom"), unit_folder(workspace.root, "s", "k") as work:
-        (work / "half").write_bytes(b"x")
-        raise ValueError("boom")
+    def fail() -> None:
+        with unit_folder(workspace.root, "s", "k") as work:
+            (work / "half").write_bytes(b"x")
+            raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        fail()
     assert list(workspace.tmp.iterdir()) == []
     assert workspace.adopt("s", "k") is None
 

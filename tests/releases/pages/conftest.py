@@ -89,7 +89,7 @@ def _source(name: str, place: int, scale: int) -> SourceFacts:
     )  # fmt: skip
 
 
-def make_facts(names: tuple[str, ...], scale: int = 1, **changes: Any) -> ReleaseFacts:  # noqa: ANN401
+def make_facts(names: tuple[str, ...], scale: int = 1, **changes: Any) -> ReleaseFacts:
     """Facts whose sums agree.
 
     Args:
