@@ -290,6 +290,9 @@ def test_counts_that_differ_are_named(small: ReleaseFacts) -> None:
         f"{total - 1:,}",
         "differ",
     ]
+    later = small.quarantine[0].model_copy(update={"stage": "build"})
+    both = small.model_copy(update={"quarantine": (*small.quarantine, later)})
+    assert all(balance.holds for balance in balances(both))
     unread = small.model_copy(update={"quarantine": small.quarantine[1:]})
     assert [b.what for b in balances(unread) if not b.holds] == ["dropped records"]
 
@@ -404,7 +407,7 @@ def test_same_facts_give_same_bytes_anywhere(
     given_ = tmp_path / "facts.json"
     facts = small.model_copy(update={"sheets": ()})
     given_.write_text(facts.model_dump_json())
-    (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: red\n")
+    (tmp_path / "matplotlibrc").write_text("axes.linewidth: 5\nxtick.major.size: 20\n")
     code = (
         "import sys, pathlib; from medvid.releases.facts import ReleaseFacts;"
         "from medvid.releases.report import render_report;"
