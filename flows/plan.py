@@ -56,14 +56,15 @@ def plan_build(config: BuildConfig) -> BuildPlan:
     with Workspace(config.workspace) as workspace:
         states = discover(config, workspace)
         stages = [_stage("convert", [s.convert for s in states], config, workspace)]
+        _bury_known(states, "convert", workspace)
         if config.media.mode == "frames":
-            for state in states:
+            for state in (state for state in states if state.alive):
                 plan_media(state, config, workspace)
             media = [s.media for s in states if s.media is not None]
             stages.append(_stage("media", media, config, workspace))
-        for state in states:
-            if state.alive:
-                plan_pairs(state, config, workspace)
+            _bury_known(states, "media", workspace)
+        for state in (state for state in states if state.alive):
+            plan_pairs(state, config, workspace)
         pairs = [s.pairs for s in states if s.pairs is not None]
         stages.append(_stage("pairs", pairs, config, workspace))
         frames = size = 0
@@ -82,17 +83,22 @@ def plan_build(config: BuildConfig) -> BuildPlan:
     )
 
 
+def _bury_known(states: Sequence[VideoState], stage: str, workspace: Workspace) -> None:
+    """Leave out videos that a finished unit found unusable."""
+    for state in states:
+        unit = state.convert if stage == "convert" else state.media
+        record = workspace.finished([unit.key]).get(unit.key) if unit else None
+        if record is not None and not record.info["ok"]:
+            state.alive = False
+        elif record is not None and stage == "convert":
+            state.video = Video(**record.info["video"])
+
+
 def _assembly(
     config: BuildConfig, states: Sequence[VideoState], workspace: Workspace
 ) -> Assembly | None:
     """The selection a build would make, from what is finished."""
     for state in states:
-        unit = state.convert
-        record = workspace.finished([unit.key]).get(unit.key)
-        if record is None or not record.info["ok"]:
-            state.alive = False
-            continue
-        state.video = Video(**record.info["video"])
         state.alive = state.alive and _has_samples(state, workspace)
     return select(config, states, workspace) if any(s.alive for s in states) else None
 

@@ -62,7 +62,7 @@ def publish(
         sha256 = staging.seal()
         changed = sha256 != manifest_hash(config.output)
         if changed:
-            staging.write(RUN_FILE, _run_record(config))
+            staging.write(RUN_FILE, _run_record(config, staging))
             staging.swap_in()
     finally:
         staging.discard()
@@ -236,12 +236,14 @@ def _describe(staging: Staging, config: BuildConfig, assembly: Assembly, tally: 
     staging.write("croissant.json", render_croissant(facts, files, config.date_published))
 
 
-def _run_record(config: BuildConfig) -> bytes:
+def _run_record(config: BuildConfig, staging: Staging) -> bytes:
+    """Host, user, roots, and the stamps by which a quick check trusts a file."""
     record = {
         "schema_version": SCHEMA_VERSION,
         "host": platform.node(),
         "user": getpass.getuser(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": orjson.loads(config.model_dump_json()),
+        "stamps": staging.stamps(),
     }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"

@@ -72,6 +72,14 @@ class Staging:
                 self._hashes[name] = (file_sha256(path), path.stat().st_size)
         return dict(self._hashes)
 
+    def stamps(self) -> dict[str, list[int]]:
+        """Size and modification time in nanoseconds of every file, by path."""
+        found = {}
+        for name in self.hashes():
+            status = (self.root / name).stat()
+            found[name] = [status.st_size, status.st_mtime_ns]
+        return found
+
     def seal(self) -> str:
         """Write the manifest over every file; returns its SHA-256."""
         files: dict[str, dict[str, Any]] = {

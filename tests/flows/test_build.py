@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -51,10 +51,10 @@ def run(config: BuildConfig) -> tuple[BuildResult, dict[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def built(small_build: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def built(small_build: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     run(small_build(folder))
-    yield folder
+    return folder
 
 
 def samples_of(release: Path) -> list[Sample]:
