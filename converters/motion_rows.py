@@ -143,7 +143,8 @@ def _turns(place: int, row: Row, log: IssueLog) -> tuple[str, str] | None:
 def _drop_row(log: IssueLog, place: int, row: Row, reason: str, what: str) -> None:
     log.file = row.file
     log.add(
-        reason, "row", DROPPED, f"row {row.number} {what}.", "Correct the row, or keep one of them.",
+        reason, "row", DROPPED, f"row {row.number} {what}.",
+        "Correct the row, or keep one of them.",
         where=row.where, at=(place, 0),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ Fractions = tuple[float, float, float, float]
 EDGE_SLACK: Final = 0.015
 """How far a box may pass the picture, in sides of the square: two values, each rounded to 0.01."""
 
-TENABLE_SHARE: Final = 0.98
+TENABLE_SHARE: Final = 0.95
 """Share of a session's different boxes that must fit a convention for it to be tenable."""
 
 MIN_CONTRADICTIONS: Final = 2

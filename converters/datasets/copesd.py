@@ -25,13 +25,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from converters.base import Converter
-from converters.frame_images import frame_files, note_images
-from converters.image_size import Size
-from converters.issue_log import DROPPED, FLAGGED, IssueLog
-from converters.jpeg_size import read_jpeg_size
+from converters.issue_log import FLAGGED, IssueLog
 from converters.motion_rows import (
     FIRST_FRAME,
-    MotionLabels,
     Row,
     frame_triplets,
     join_actions,
@@ -40,6 +36,7 @@ from converters.motion_rows import (
 )
 from converters.native_json import MAX_CHARACTERS, shown
 from converters.native_tree import child_folder, find_base, subfolders
+from converters.session_pictures import drop_odd_boxes, look_at_pictures, most_common_size
 from converters.submucosal_motion import ACTIONS
 from converters.submucosal_words import PROCEDURE, VOCABULARIES, VOICE
 from data_cards import load_card
@@ -214,9 +211,9 @@ class CoPESD:
         labels = read_rows(rows, log)
         split = _native_split(rows, log)
         log.file = rows[0].file
-        images, sizes = _look_at_pictures(recording, labels, log)
-        size = _common_size(sizes, log)
-        _drop_odd_boxes(labels, sizes, size, log)
+        images, sizes = look_at_pictures(recording, IMAGE_PATTERN, labels, log)
+        size = most_common_size(sizes, log)
+        drop_odd_boxes(labels, sizes, size, log)
         resolution_wh = size or PICTURE_WH
         boxes = place_boxes(labels, resolution_wh, log)
         video = Video(
@@ -275,55 +272,6 @@ def _native_split(rows: list[Row], log: IssueLog) -> dict[str, str]:
         "Nothing to do: the whole session goes to one split of a release.",
     )  # fmt: skip
     return {}
-
-
-def _look_at_pictures(
-    recording: Recording, labels: MotionLabels, log: IssueLog
-) -> tuple[dict[int, str], dict[int, Size | None]]:
-    """Frame images by number, and sizes in the headers of the labelled ones."""
-    if recording.media is None:
-        return {}, {}
-    folder = recording.root / recording.media.path
-    images = frame_files(folder, IMAGE_PATTERN)
-    images.pop(0, None)
-    note_images(log, labels.frames, set(images))
-    sizes: dict[int, Size | None] = {}
-    for frame in sorted(labels.frames & images.keys()):
-        with (folder / images[frame]).open("rb") as handle:
-            sizes[frame] = read_jpeg_size(handle)
-    return images, sizes
-
-
-def _common_size(sizes: dict[int, Size | None], log: IssueLog) -> Size | None:
-    """The size most images have, ties to the earlier; None where no header can be read."""
-    unreadable = [frame for frame, size in sizes.items() if size is None]
-    if unreadable:
-        log.add(
-            "unreadable_image", "image", FLAGGED,
-            f"images without a JPEG header, {len(unreadable)} in all: {bounded(unreadable)}.",
-            "Unpack the images again.",
-        )  # fmt: skip
-    readable = Counter(size for size in sizes.values() if size is not None)
-    return readable.most_common(1)[0][0] if readable else None
-
-
-def _drop_odd_boxes(
-    labels: MotionLabels, sizes: dict[int, Size | None], common: Size | None, log: IssueLog
-) -> None:
-    """Take out boxes on images of another size than the session's, which share no scale."""
-    kept = []
-    for box in labels.boxes:
-        size = sizes.get(box.row.frame) or common
-        if size == common:
-            kept.append(box)
-            continue
-        log.file = box.row.file
-        log.add(
-            "image_size_differs", "box", DROPPED,
-            f"frame {box.row.frame}: its image is {shown(size)}, the session's are {common}.",
-            "Unpack the image again.", where=f"{box.row.where}[1]", at=box.at,
-        )  # fmt: skip
-    labels.boxes[:] = kept
 
 
 CONVERTER: Converter = CoPESD()

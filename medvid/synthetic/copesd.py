@@ -140,14 +140,13 @@ class _SessionWriter:
         length = cut_seconds(session.rows, max_seconds, SHORTEST_S)
         cut = length / session.rows
         self.session, self.size, self.faults, self.damage = session, size, faults, damage
+        shared = min(session.test, length // 2)
+        self.test = shared if session.train else round(session.test * cut)
         self.course = plan_course(
             session.name, length, seed,
             camera=session.camera if cut == 1 else min(session.camera, 2),
-            knife_only=round(session.knife_only * cut),
+            knife_only=round(session.knife_only * cut), calm=self.test if session.frozen else 0,
         )  # fmt: skip
-        self.test = (
-            round(session.test * cut) if not session.train else min(session.test, length // 2)
-        )
         self.shown = actors_of(self.course)
 
     def rows(self) -> Iterator[tuple[str, Row]]:

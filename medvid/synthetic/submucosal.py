@@ -5,7 +5,7 @@ project's own, made of the words such sentences have.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from medvid.synthetic.drawing import Actor, Motion, PixelBox, boxes_at, clip_box
@@ -142,7 +142,9 @@ class Course:
         return f"{start}{' while '.join(clauses)}."
 
 
-def plan_course(session: str, length: int, seed: int, *, camera: int, knife_only: int) -> Course:
+def plan_course(
+    session: str, length: int, seed: int, *, camera: int, knife_only: int, calm: int = 0
+) -> Course:
     """Make up a session.
 
     Args:
@@ -151,6 +153,7 @@ def plan_course(session: str, length: int, seed: int, *, camera: int, knife_only
         seed: Seed of every choice.
         camera: Pictures on which the camera is adjusted, which have no box.
         knife_only: Pictures whose sentence names the knife alone.
+        calm: First pictures, which are neither.
     """
     moments: list[Moment] = []
     hold = min(_LAST[4], max(3, length // 20))
@@ -164,15 +167,16 @@ def plan_course(session: str, length: int, seed: int, *, camera: int, knife_only
         moments += [Moment(goal, {FORCEPS: forceps, KNIFE: knife}, direction)] * run
         step += 1
     moments = moments[: length - hold]
-    _interrupt(moments, camera, Moment("camera", {}, ""), block=2)
-    _interrupt(moments, knife_only, Moment("together", {KNIFE: "lift"}, "upward"), block=7)
+    _interrupt(moments, camera, Moment("camera", {}, ""), block=2, calm=calm)
+    lift = Moment("together", {KNIFE: "lift"}, "upward")
+    _interrupt(moments, knife_only, lift, block=7, calm=calm)
     moments += [Moment(_LAST[0], {FORCEPS: _LAST[1], KNIFE: _LAST[2]}, "")] * hold
     return Course(session, seed, tuple(moments))
 
 
-def _interrupt(moments: list[Moment], count: int, moment: Moment, *, block: int) -> None:
+def _interrupt(moments: list[Moment], count: int, moment: Moment, *, block: int, calm: int) -> None:
     """Put `count` moments into dissections, in blocks spread over the session."""
-    places = [place for place, found in enumerate(moments) if found.goal == "dissect"]
+    places = [at for at, found in enumerate(moments) if found.goal == "dissect" and at >= calm]
     count = min(count, len(places))
     blocks = -(-count // block)
     for number in range(blocks):
@@ -189,7 +193,7 @@ def actors_of(course: Course) -> list[list[tuple[str, Actor]]]:
         for instrument in ORDER:
             deed = moment.deeds.get(instrument, "null")
             at[instrument] = _step(course, instrument, place, deed, at[instrument])
-        shown.append([(name, _actor(name, at[name], place)) for name in moment.deeds])
+        shown.append([(name, _actor(name, at[name])) for name in moment.deeds])
     return shown
 
 
@@ -206,9 +210,9 @@ def _step(
     return moved[0], moved[1]
 
 
-def _actor(instrument: str, xy: tuple[float, float], place: int) -> Actor:
-    motion = Motion(xy, _ENTRY_XY[instrument], sway_xy=(0.0, 0.0), work_s=7.0, phase=place % 3 / 9)
-    return Actor(_DRAWN_AS[instrument], instrument, replace(motion, phase=0.0), _TIP[instrument])
+def _actor(instrument: str, xy: tuple[float, float]) -> Actor:
+    motion = Motion(xy, _ENTRY_XY[instrument], sway_xy=(0.0, 0.0), work_s=7.0)
+    return Actor(_DRAWN_AS[instrument], instrument, motion, _TIP[instrument])
 
 
 def boxes_of(shown: Sequence[tuple[str, Actor]], size: Size, place: int) -> dict[str, PixelBox]:
