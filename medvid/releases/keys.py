@@ -50,8 +50,7 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
 
 
 def recording_key(recording: Recording, converter_key: str, hash_file: HashFile) -> str:
-    """Hash what `convert` reads: label files, the video's own record, hints, names and sizes of
-    pictures.
+    """Hash what `convert` reads: label files, the video's own record, hints, facts of pictures.
 
     Of a folder the names and the bytes of its first picture count: a folder's pictures are of one
     size, and those that are not are found by the media check.
