@@ -1,4 +1,4 @@
-"""Look at a CoPESD session's pictures: which there are, how large they are, which boxes fit none."""
+"""Look at a CoPESD session's pictures: which there are, how large, and which boxes fit none."""
 
 from collections import Counter
 
@@ -20,7 +20,6 @@ def look_at_pictures(
         return {}, {}
     folder = recording.root / recording.media.path
     images = frame_files(folder, pattern)
-    images.pop(0, None)
     note_images(log, labels.frames, set(images))
     sizes: dict[int, Size | None] = {}
     for frame in sorted(labels.frames & images.keys()):

@@ -51,7 +51,7 @@ NAME = "copesd"
 PICTURE_WH = (1306, 1009)
 """Size of the pictures: the boxes' common scale is 1306, the height is inferred from them."""
 
-IMAGE_PATTERN = r"([0-9]{4})\.jpg"
+IMAGE_PATTERN = r"((?!0000)[0-9]{4})\.jpg"
 TIME_BASE = TimeBase(rate_num=1, frame_rate_num=1, first_index=FIRST_FRAME)
 """One image a second, which is assumed: the authors state no rate."""
 
