@@ -43,7 +43,6 @@ def write_mpeg4_avi(
     """
     count = 0
     before: npt.NDArray[np.uint8] | None = None
-    planes: npt.NDArray[np.uint8] = np.empty((0, 0), np.uint8)
     with av.open(str(path), "w", format="avi", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("mpeg4", rate=Fraction(rate))
         stream.thread_type = "NONE"

@@ -9,12 +9,13 @@ from typing import Final
 import cv2
 import numpy as np
 
+from converters.gesture_trials import FPS
 from medvid.synthetic.backgrounds import Look
 from medvid.synthetic.drawing import Actor, Motion, Rgb, Scene, boxes_at, render
 
 DRAWN_WH: Final = (320, 240)
-DRAWN_EVERY: Final = 3
-"""Every picture is shown this many frames: ten drawn pictures a second at 30 Hz."""
+DRAWN_EVERY: Final = 5
+"""A picture is shown for this many frames, or until the gesture changes: six a second at 30 Hz."""
 
 _LEFT_HAND: Final = frozenset({"G4", "G6", "G10", "G12", "G13", "G15"})
 _RIGHT_HAND: Final = frozenset({"G1", "G2", "G3", "G5", "G7", "G8", "G9", "G11", "G14", "G15"})
@@ -22,7 +23,7 @@ _NEEDLE_HELD: Final = frozenset({"G2", "G3", "G4", "G5", "G8"})
 _PARALLAX: Final = 0.012
 _PAD: Final = {"Suturing": (214, 160, 138), "Knot_Tying": (196, 186, 160),
                "Needle_Passing": (172, 190, 196)}  # fmt: skip
-_THREAD, _NEEDLE, _MARK = (60, 46, 120), (232, 236, 240), (96, 40, 44)
+_THREAD, _NEEDLE, _MARK, _INK = (60, 46, 120), (232, 236, 240), (96, 40, 44), (24, 28, 40)
 
 Events = Sequence[tuple[float, float, str]]
 
@@ -52,23 +53,27 @@ class Bench:
         """
         scene = _Model(DRAWN_WH, self._seed, Look.WARD, 0)
         scene.task, scene.shift = self._task, -_PARALLAX if capture == 2 else 0.0
-        for first in range(0, frames, DRAWN_EVERY):
-            picture = self._draw(scene, first / 30)
-            if resolution_wh != DRAWN_WH:
-                enlarged = cv2.resize(picture, resolution_wh, interpolation=cv2.INTER_LINEAR)
-                picture = np.asarray(enlarged, np.uint8)
-            for _ in range(min(DRAWN_EVERY, frames - first)):
-                yield picture
+        picture: Rgb = np.empty((0, 0, 3), np.uint8)
+        shown: str | None = None
+        for frame in range(frames):
+            gesture = self.gesture_at(frame / FPS)
+            if frame % DRAWN_EVERY == 0 or gesture != shown:
+                picture, shown = self._draw(scene, frame / FPS, gesture), gesture
+                if resolution_wh != DRAWN_WH:
+                    enlarged = cv2.resize(picture, resolution_wh, interpolation=cv2.INTER_LINEAR)
+                    picture = np.asarray(enlarged, np.uint8)
+            yield picture
 
     def gesture_at(self, t_s: float) -> str | None:
         """Code of the gesture under way, None between gestures."""
         return next((code for start, end, code in self._events if start <= t_s < end), None)
 
-    def _draw(self, scene: "_Model", t_s: float) -> Rgb:
-        gesture = self.gesture_at(t_s)
+    def _draw(self, scene: "_Model", t_s: float, gesture: str | None) -> Rgb:
         actors = self._actors(gesture, scene.shift)
         tips = boxes_at(DRAWN_WH, actors, t_s)
-        picture = render(scene, actors, t_s, overlay=f"{self._task} {gesture or 'no gesture'}")[0]
+        picture = render(scene, actors, t_s)[0]
+        text = f"{self._task.replace('_', ' ')} {gesture or '-'}"
+        cv2.putText(picture, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1, cv2.LINE_AA)
         left, right = ((box[0] + box[2]) // 2 for box in (tips["left"], tips["right"]))
         level = (tips["right"][1] + tips["right"][3]) // 2
         held = left if gesture in _LEFT_HAND else right
@@ -119,8 +124,8 @@ def _paint_pad(task: str, shift: float) -> tuple[Rgb, Rgb]:
     width, height = DRAWN_WH
     pad = np.zeros((height, width, 3), np.uint8)
     x = round(shift * width)
-    corners = ((round(width * 0.16) + x, round(height * 0.3)),
-               (round(width * 0.84) + x, round(height * 0.84)))  # fmt: skip
+    corners = ((round(width * 0.06) + x, round(height * 0.2)),
+               (round(width * 0.94) + x, round(height * 0.95)))  # fmt: skip
     cv2.rectangle(pad, *corners, _PAD[task], -1)
     cv2.rectangle(pad, *corners, tuple(c - 60 for c in _PAD[task]), 2)
     middle = (corners[0][1] + corners[1][1]) // 2

@@ -208,7 +208,7 @@ def _plan_trial(
 def _rate(plan: TaskPlan, name: str, random: np.random.Generator) -> tuple[int, ...]:
     """Six scores about the task's mean, their sum within the published range."""
     quality = plan.mean_score + 1.2 * _LEAD[name[0]] + random.normal(0, 0.5)
-    scores = np.clip(np.rint(quality + random.normal(0, 0.7, _ASPECTS)), 1, 5).astype(int)
+    scores = np.clip(np.rint(quality + random.normal(0, 0.9, _ASPECTS)), 1, 5).astype(int)
     low, high = plan.grs
     for place in random.permutation(_ASPECTS).tolist() * 4:
         if not low <= int(scores.sum()) <= high:
