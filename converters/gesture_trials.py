@@ -48,9 +48,12 @@ _PHRASES: Final = (
 _CODES: Final = tuple(f"G{number}" for number in range(1, len(_PHRASES) + 1))
 
 GESTURE: Final = Vocabulary(
-    name="gesture", labels=_CODES, phrases=dict(zip(_CODES, _PHRASES, strict=True))
+    name="gesture", labels=_PHRASES, aliases=dict(zip(_CODES, _PHRASES, strict=True))
 )
-"""G7 is published and never used."""
+"""The published meanings, since a question cannot be answered by whoever lacks the code book.
+
+Codes are aliases; the label of G7 is published and never used.
+"""
 
 
 def _codes(*numbers: int) -> frozenset[str]:
@@ -223,7 +226,7 @@ def _gesture_fault(fields: Sequence[str]) -> tuple[str, str]:
         return "frame_zero", f"frames count from 1, the line starts at {start}."
     if end < start:
         return "reversed_gesture", f"the gesture ends at {end}, before its start at {start}."
-    if fields[2] not in GESTURE.labels:
+    if fields[2] not in GESTURE.aliases:
         return "unknown_gesture", f"{shown(fields[2])} is none of G1 to G15."
     return "", ""
 
@@ -263,7 +266,11 @@ def _note_gestures(
             file=file, line=number,
         )  # fmt: skip
         last = last.model_copy(update={"flags": ("unfinished",)})
-    return (*(segment for segment, _ in rest), last)
+    return tuple(_spelled_out(segment) for segment in (*(segment for segment, _ in rest), last))
+
+
+def _spelled_out(segment: Segment) -> Segment:
+    return segment.model_copy(update={"label": GESTURE.label(segment.label)})
 
 
 def _neighbour_faults(before: Segment, after: Segment) -> Iterator[tuple[str, str]]:
@@ -284,6 +291,6 @@ def _is_unfinished(trial: str, last: Segment) -> bool:
 
 def list_gestures(task: str, gestures: Iterable[Segment]) -> tuple[str, ...]:
     """Gestures a question on a trial may offer: the task's, and whatever else the trial shows."""
-    used = {segment.label for segment in gestures}
-    offered = README_GESTURES[task] | _UNLISTED.get(task, frozenset()) | used
+    listed = README_GESTURES[task] | _UNLISTED.get(task, frozenset())
+    offered = {GESTURE.label(code) for code in listed} | {segment.label for segment in gestures}
     return tuple(label for label in GESTURE.labels if label in offered)

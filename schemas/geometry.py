@@ -24,6 +24,10 @@ class Triplet(Model):
     target: Label | None = None
 
 
+UNRELIABLE_FLAGS = frozenset({"frozen", "out_of_view"})
+"""Flags of boxes that no question may rest on: they do not follow the object, or it is not seen."""
+
+
 class Box(Model):
     """One object on one frame.
 
@@ -52,6 +56,11 @@ class Box(Model):
         if not (0 <= x1 < x2 and 0 <= y1 < y2):
             raise ValueError(f"box {self.xyxy} needs 0 <= x1 < x2 and 0 <= y1 < y2")
         return self
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether a question may rest on this box."""
+        return UNRELIABLE_FLAGS.isdisjoint(self.flags)
 
 
 def xywh_to_xyxy(xywh: Sequence[float]) -> tuple[float, float, float, float]:

@@ -3,13 +3,10 @@
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from medvid.captions.video_facts import TripletKey, VideoFacts
 from schemas.geometry import Box
-
-OUT_OF_VIEW: Final = "out_of_view"
-"""Flag of a box whose object its source calls not visible."""
 
 
 class ObjectKey(NamedTuple):
@@ -75,7 +72,7 @@ class ObjectTracks:
             present = []
             ambiguous = 0
             for box in facts.boxes_at[tick]:
-                if OUT_OF_VIEW in box.flags:
+                if not box.is_reliable:
                     continue
                 if box.track is None and facts.count_boxes(box.label, tick) > 1:
                     ambiguous += 1

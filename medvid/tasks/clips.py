@@ -1,7 +1,7 @@
 """Clip planning: from a video's segments to the stretches and frames that questions are about."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Self
@@ -51,7 +51,7 @@ class ClipSettings(Model):
         sparse_min_frames: Fewest sampled frames where the source's time base is sparse.
         max_missing_share: Largest legal share of grid points without a frame.
         max_hole_steps: Most grid points without a frame in a row.
-        max_clips_per_video: At most this many clips of one video, chosen by hash.
+        max_clips_per_video: At most this many clips of one kind of one video, chosen by hash.
         seed: Seed of that choice.
     """
 
@@ -254,18 +254,23 @@ class _Planner:
             cause[open_[telling]] = fit.cause[telling]
             explained[open_[telling & fit.promising]] = True
 
-    def choose(self, extents: Iterable[_Extent]) -> set[_Extent]:
-        """Keep the clips of lowest hash rank: one segment more elsewhere reshuffles nothing."""
+    def choose(self, owner: Mapping[_Extent, tuple[SegmentKind, int]]) -> set[_Extent]:
+        """Keep, of each kind, the clips of lowest hash rank.
+
+        One segment more elsewhere reshuffles nothing, and a kind of few long clips (whole trials)
+        is not crowded out by a kind of many short ones.
+        """
         video = self.annotation.video
-        ranked = sorted(
-            (hash_rank(
+        ranked: dict[SegmentKind, list[tuple[int, _Extent]]] = {}
+        for extent, (kind, _) in owner.items():
+            start, end, place = extent
+            rank = hash_rank(
                 self.settings.seed, "clip", video.source, video.video_id, start, end,
                 str(self.rates[place]),
-            ), start, end, place)
-            for start, end, place in extents
-        )  # fmt: skip
+            )  # fmt: skip
+            ranked.setdefault(kind, []).append((rank, extent))
         cap = self.settings.max_clips_per_video
-        return {(start, end, place) for _, start, end, place in ranked[:cap]}
+        return {extent for rows in ranked.values() for _, extent in sorted(rows)[:cap]}
 
     def make_clip(self, extent: _Extent, kind: SegmentKind, points: int) -> Clip:
         start, end, place = extent

@@ -55,9 +55,11 @@ class VideoView:
 
     @cached_property
     def boxes_at(self) -> Mapping[int, Mapping[str, tuple[int, ...]]]:
-        """Places in `annotation.boxes` by tick and label."""
+        """Places in `annotation.boxes` by tick and label; unreliable boxes are left out."""
         places: dict[int, dict[str, tuple[int, ...]]] = {}
         for place, box in enumerate(self.annotation.boxes):
+            if not box.is_reliable:
+                continue
             at = places.setdefault(box.tick, {})
             at[box.label] = (*at.get(box.label, ()), place)
         return places

@@ -34,7 +34,7 @@ MAX_BOXES: Final = 8
 
 WORDING = Wording(
     asks=(
-        "From {start} to {end} seconds, report where the {object} is, in steps of {stride}"
+        "From {start} to {end} seconds, report the place of the {object} in steps of {stride}"
         " seconds.",
         "Box the {object} every {stride} seconds, beginning at {start} seconds and stopping at"
         " {end} seconds.",
@@ -42,8 +42,8 @@ WORDING = Wording(
         " per {stride} seconds.",
         "For the window of {start} to {end} seconds, name the pixel coordinates of the {object} at"
         " intervals of {stride} seconds.",
-        "Starting at {start} seconds and going on to {end} seconds, where in the image does the"
-        " {object} lie every {stride} seconds?",
+        "Starting at {start} seconds and going on to {end} seconds, where in the image would you"
+        " draw a box around the {object} every {stride} seconds?",
         "Localise the {object} with a box at each step of {stride} seconds, from {start} seconds up"
         " to {end} seconds.",
         "Which boxes enclose the {object} if you look every {stride} seconds from {start} to {end}"
