@@ -102,7 +102,7 @@ def _checked_bytes(handle: BinaryIO, source: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             problem = _container_problem(archive)
     except _UNREADABLE as error:
-        raise _malformed(f"the file is no sound xlsx: {shown(str(error))}.", source) from error
+        raise _malformed(f"the file is no sound xlsx: {error!s:.120}.", source) from error
     if problem is not None:
         raise _malformed(problem, source)
     return content
@@ -132,7 +132,7 @@ def _sheet_lines(content: bytes, source: str) -> list[tuple[int, tuple[Any, ...]
             names = [sheet.title for sheet in book.worksheets]
             lines = _filled_lines(book[SHEET]) if SHEET in names else None
     except _UNREADABLE as error:
-        raise _malformed(f"the sheet cannot be read: {shown(str(error))}.", source) from error
+        raise _malformed(f"the sheet cannot be read: {error!s:.120}.", source) from error
     if lines is None:
         found = bounded([shown(name) for name in names])
         raise _malformed(f"there is no sheet {SHEET!r}, only {found}.", source, field=SHEET)

@@ -207,7 +207,7 @@ class _View:
         scene = self._scenes[phase]
         scene.scores = self._scores_at(t_s)
         actors, effects = operation.actors_at(t_s), operation.effects_at(t_s)
-        return render(scene, actors, t_s, effects=effects, overlay=f"{t_s:.2f}")[0]
+        return render(scene, actors, t_s, effects=effects)[0]
 
     def _scores_at(self, t_s: float) -> Scores:
         begun = [row for row in self._rows if row.start_s <= t_s]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 from schemas.hashing import hash_order, hash_rank
@@ -25,7 +26,7 @@ the published ones."""
 _CRITICAL: Final = (4, 5, 10, 16, 22, 40, 44, 46, 48, 60, 66, 68, 70, 71, 78, 80)
 _CRITICAL_TOTAL: Final = 5
 _ALL_ZERO: Final = {1: 1, 15: 1, 18: 2, 20: 1, 33: 1, 35: 2, 41: 1, 54: 1, 62: 1}
-_MANY_ROWS: Final = {31: 54, 6: 31, 71: 29, 3: 28, 4: 12, 14: 8, 49: 8, 70: 8}
+_MANY_ROWS: Final = {31: 54, 6: 31, 71: 29, 3: 28, 4: 16, 14: 14, 49: 14, 70: 14}
 _BACKWARD: Final[dict[int, tuple[int, int, Scores]]] = {
     3: (61 * 60 + 46, 60 * 60, (0, 0, 0)),
     6: (15 * 60 + 21, 14 * 60 + 33, (1, 0, 1)),
@@ -33,15 +34,18 @@ _BACKWARD: Final[dict[int, tuple[int, int, Scores]]] = {
 }
 """Start, end and scores of the published rows that run backwards."""
 
-_OVERLAPS: Final = {3: (5, 2), 4: (4, 1), 6: (9, 6), 14: (4, 0), 49: (4, 0), 70: (4, 0)}
-"""Overlapping neighbours of a video: how many with different scores, how many with equal ones."""
+_OVERLAPPING: Final = (3, 4, 6, 14, 49, 70)
+"""Videos in which rows share two seconds or more."""
+
+_DIFFERENT, _EQUAL = 30, 9
+"""How many pairs of such rows differ in their scores, and how many do not."""
 
 _SHARED_SECONDS, _POST_CLIP, _UNSORTED = 23, 63, 50
 _EMPTY: Final = 1
 """The video whose only row is 0:00 to 0:00."""
 
 _SHORTEST_ROW_S, _TYPICAL_ROW_S, _COARSE_ROW_S, _FEW_ROWS = 5, 20, 50, 3
-_CLIPPED_LATE_S = 4
+_CLIPPED_LATE_S, _DRAWN_ON_S = 4, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def plan_stages(
     if cut and len(scores) > most:
         last = len(scores) - 1
         scores = [scores[last - round(i * last / max(1, most - 1))] for i in reversed(range(most))]
-        if number in _OVERLAPS and most > 1:
+        if number in _OVERLAPPING and most > 1:
             scores[1] = scores[0]
     weights = [
         1 + hash_rank(seed, "cvs row", number, i) % 3 + 2 * (i == 0 and not cut)
@@ -174,8 +178,7 @@ def plant_faults(
         cut: Whether operations were cut short.
     """
     planted = {number: list(rows) for number, rows in stages.items()}
-    for number in _OVERLAPS.keys() & planted.keys():
-        planted[number] = _overlap(planted[number], *((99, 99) if cut else _OVERLAPS[number]))
+    _overlap(planted, seed)
     _share_seconds(planted, seed)
     late = hash_order([n for n in range(1, 81) if n != _EMPTY], seed, "cvs late")[:_POST_CLIP]
     for number in planted:
@@ -192,17 +195,23 @@ def plant_faults(
     return planted
 
 
-def _overlap(rows: list[SheetRow], different: int, equal: int) -> list[SheetRow]:
-    """Draw some rows on over the beginning of the next one, by two seconds or more."""
-    result = list(rows)
-    for place in range(len(rows) - 1):
-        row, after = rows[place], rows[place + 1]
-        same = row.scores == after.scores
-        if (equal if same else different) <= 0 or after.end_s - after.start_s < _CLIPPED_LATE_S:
-            continue
-        equal, different = equal - same, different - (not same)
-        result[place] = replace(row, end_s=row.end_s + 2 + place % 2)
-    return result
+def _overlap(planted: dict[int, list[SheetRow]], seed: int) -> None:
+    """Draw some rows on over the beginning of the next one, by two or three seconds."""
+    pairs = [
+        (number, place)
+        for number in _OVERLAPPING
+        for place, (_, after) in enumerate(pairwise(planted.get(number, ())))
+        if after.end_s - after.start_s >= _DRAWN_ON_S
+    ]
+    left = {True: _EQUAL, False: _DIFFERENT}
+    # The first pair of each video comes first, so that every one of them has an overlap.
+    firsts = [next(pair for pair in pairs if pair[0] == n) for n in dict(pairs)]
+    for number, place in [*firsts, *(p for p in hash_order(pairs, seed, "cvs") if p not in firsts)]:
+        row, after = planted[number][place], planted[number][place + 1]
+        equal = row.scores == after.scores
+        if left[equal] > 0:
+            left[equal] -= 1
+            planted[number][place] = replace(row, end_s=row.end_s + 2 + place % 2)
 
 
 def _share_seconds(planted: dict[int, list[SheetRow]], seed: int) -> None:
@@ -210,7 +219,7 @@ def _share_seconds(planted: dict[int, list[SheetRow]], seed: int) -> None:
     pairs = [
         (number, place)
         for number, rows in planted.items()
-        if number not in _OVERLAPS
+        if number not in _OVERLAPPING
         for place in range(len(rows) - 1)
     ]
     wanted = min(_SHARED_SECONDS, len(pairs) // 2)
