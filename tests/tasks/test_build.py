@@ -32,7 +32,9 @@ from schemas.source import SourceSpec, TaskName
 SpecMaker = Callable[..., SourceSpec]
 VideoMaker = Callable[..., VideoAnnotation]
 CaptionMaker = Callable[..., Caption]
-TASKS = tuple(get_task(name).name for name in load_tasks())
+ASSESSMENTS = {TaskName.SKILL_ASSESSMENT, TaskName.CVS_ASSESSMENT}
+TASKS = tuple(get_task(name).name for name in load_tasks() if name not in ASSESSMENTS)
+"""Tasks that ask about segments, boxes and captions; assessments have tests of their own."""
 ROWS = [(i * 40, i * 40 + 38, ("cutting", "tying", "suturing")[i % 3]) for i in range(8)]
 LIMITS = ClipSettings(max_clips_per_video=12)
 
