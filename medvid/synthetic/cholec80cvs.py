@@ -80,8 +80,7 @@ class Cholec80Cvs:
         """
         numbers = choose_videos(VIDEOS, SMALLEST, scale)
         lengths = official_seconds(seed)
-        cut = max_seconds is not None
-        videos = {}
+        videos, cut = {}, max_seconds is not None
         for number in numbers:
             seconds = cut_seconds(lengths[number], max_seconds, SHORTEST_S)
             if scale == 0:
@@ -101,8 +100,7 @@ class Cholec80Cvs:
         for number, video in videos.items():
             video.write_phases(cholec80 / "phase_annotations" / f"video{number:02d}-phase.txt")
             if media:
-                size = _SMALL_WH if scale == 0 else _FULL_WH
-                _write_pictures(cholec80, _View(video, stages[number], size))
+                _write_pictures(cholec80, _View(video, stages[number], small=scale == 0))
 
 
 def official_seconds(seed: int) -> dict[int, int]:
@@ -190,10 +188,10 @@ def _write_workbook(path: Path, rows: Sequence[Sequence[int | str | None]]) -> N
 class _View:
     """Draws one video."""
 
-    def __init__(self, video: Video80, rows: Sequence[SheetRow], resolution_wh: Size) -> None:
+    def __init__(self, video: Video80, rows: Sequence[SheetRow], *, small: bool) -> None:
         self.video = video
         self._rows = sorted(rows, key=lambda row: row.start_s)
-        self._resolution_wh = resolution_wh
+        self._resolution_wh: Size = _SMALL_WH if small else _FULL_WH
         self._seed = hash_rank(video.operation.seed, "patient", video.number) % _SEEDS
         self._scenes: dict[int, SafetyScene] = {}
 
