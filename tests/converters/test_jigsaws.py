@@ -310,4 +310,4 @@ def test_lines_come_back_as_they_were_written(
     text = "".join(f"{line} \r\n" for line in lines)
     found = parse_gestures(io.StringIO(text), "Suturing_B001", TrialLog(), "t.txt")
     again = sorted(found, key=lambda segment: segment.native_index or 0)
-    assert [f"{s.start + 1} {s.end} {s.label}" for s in again] == list(lines)
+    assert [f"{s.start + 1} {s.end} {code_of(s.label)}" for s in again] == list(lines)
