@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import orjson
-from pydantic import model_validator
+from pydantic import field_serializer, field_validator, model_validator
 
 from schemas.clip import Clip
 from schemas.hashing import canonical_json, stable_id
 from schemas.scalars import SCHEMA_VERSION, FrameIndex, Label, Model, SourceName, Tick, VideoId
 from schemas.source import TaskName
+
+NO_REGION = (-1.0, -1.0, -1.0, -1.0)
+"""`region_xyxy` of a sample that asks about no box."""
 
 
 class Sample(Model):
@@ -31,7 +34,8 @@ class Sample(Model):
         label: The label balanced over: action, object or score pattern; empty where there is none.
         question: Role, context, candidates and ask, joined by spaces; no `<video>` token.
         answer: Text in the task's grammar, clip-relative seconds and original-frame pixels.
-        candidates: Labels the question lists, in the order it lists them.
+        candidates: Labels the question lists, in the order it lists them; JSON text in a shard,
+            since readers take an empty list for a list of nulls.
         target: JSON of the structured answer, as the task's `parse_` returns it from the answer.
         clip_start: First tick of the clip.
         clip_end: First tick after the clip.
@@ -44,7 +48,7 @@ class Sample(Model):
         width: Width of the original image in pixels.
         height: Height of the original image in pixels.
         region_frame: Native number of the frame whose box is asked about, -1 where none.
-        region_xyxy: That box in pixels of the original image, empty where none.
+        region_xyxy: That box in pixels of the original image, four times -1 where none.
         sparse: Whether the clip was made under the sparse rule.
         licence: Licence id.
         provenance: JSON: native records, template, caption key, revision.
@@ -76,16 +80,25 @@ class Sample(Model):
     width: int
     height: int
     region_frame: int = -1
-    region_xyxy: tuple[float, ...] = ()
+    region_xyxy: tuple[float, float, float, float] = NO_REGION
     sparse: bool
     licence: Label
     provenance: str
 
     @model_validator(mode="after")
     def _region_is_whole(self) -> Self:
-        if (self.region_frame >= 0) != (len(self.region_xyxy) == 4):
+        if (self.region_frame >= 0) != (self.region_xyxy != NO_REGION):
             raise ValueError("region_frame and region_xyxy come together")
         return self
+
+    @field_validator("candidates", mode="before")
+    @classmethod
+    def _read_candidates(cls, value: object) -> object:
+        return orjson.loads(value) if isinstance(value, str) else value
+
+    @field_serializer("candidates", when_used="json")
+    def _write_candidates(self, value: tuple[str, ...]) -> str:
+        return orjson.dumps(list(value)).decode()
 
     def target_value(self) -> Any:  # noqa: ANN401 - the JSON edge
         """The structured answer."""

@@ -8,7 +8,7 @@ import orjson
 from medvid.tasks.base import ClipContext
 from medvid.tasks.wording import Wording, compose_question
 from schemas.hashing import canonical_json, hash_order
-from schemas.sample import Sample, sample_id
+from schemas.sample import NO_REGION, Sample, sample_id
 from schemas.source import TaskName
 from schemas.timeline import Segment
 
@@ -66,7 +66,7 @@ def make_sample(context: ClipContext, finding: Finding) -> Sample:
         "revision": context.annotation.revision,
         "template": f"{finding.task.value}:{question.template}",
     }
-    frame, xyxy = finding.region or (-1, ())
+    frame, xyxy = finding.region or (-1, NO_REGION)
     base = video.time_base
     return Sample(
         sample_id=identity, source=video.source, dataset_name=spec.dataset_name,

@@ -12,7 +12,7 @@ from medvid.shards.annotations import write_annotation_shard
 from medvid.shards.tar import ShardFile, TarWriter
 from schemas.clip import Clip
 from schemas.hashing import canonical_json
-from schemas.sample import Sample, frame_key, sample_id
+from schemas.sample import NO_REGION, Sample, frame_key, sample_id
 from schemas.source import TaskName
 from schemas.tables import FRAMES, SAMPLES, table_of, write_table
 from schemas.timeline import SegmentKind
@@ -37,7 +37,7 @@ def make_samples(video_id: str, *, first: int = 0, frames: int = 8) -> list[Samp
         end=first + frames, rate_num=1, frame_index=ticks, frame_tick=ticks, sparse=True,
     )  # fmt: skip
     return [
-        _sample(clip, TaskName.TAL, {"action": "grasping “Ω”"}, "0.0-3.0 seconds", -1, ()),
+        _sample(clip, TaskName.TAL, {"action": "grasping “Ω”"}, "0.0-3.0 seconds", -1, NO_REGION),
         _sample(
             clip, TaskName.REGION_CAPTION, {"label": "grasper"}, "A grasper.", first,
             (1.0, 2.0, 30.5, 20.25),
@@ -51,7 +51,7 @@ def _sample(
     subject: dict[str, object],
     answer: str,
     region_frame: int,
-    region: tuple[float, ...],
+    region: tuple[float, float, float, float],
 ) -> Sample:
     return Sample(
         sample_id=sample_id(clip, task, task.value, subject), source=clip.source,
