@@ -16,7 +16,9 @@ NONE: Final = "none"
 ABSTAIN: Final = "abstain"
 """A labeler's `I cannot say`: neither an action nor the lack of one."""
 
-ACTION: Final = Vocabulary(name="action", labels=("cutting", "tying", "suturing"))
+ACTION: Final = Vocabulary(
+    name="action", labels=("cutting", "tying", "suturing"), phrases={"tying": "tying a knot"}
+)
 INSTRUMENT: Final = Vocabulary(
     name="instrument",
     labels=("bovie", "forceps", "needledriver", "scalpel"),

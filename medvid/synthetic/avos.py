@@ -62,13 +62,12 @@ class Avos:
             root: Folder to write into; made if absent, must be empty.
             scale: Share of the official 330 labelled videos; five at least.
             seed: Seed of every choice.
-            media: Draw pictures of the first five videos, and the boxed images of all.
+            media: Draw pictures of the first five videos, whatever the scale.
             max_seconds: Cut every video to this length; None keeps official lengths.
             faults: Plant the source's known faults.
 
         Raises:
-            ConfigError: The folder is not empty, the scale is outside [0, 1], or `max_seconds` is
-                below 40.
+            ConfigError: The folder is not empty, or a number means nothing.
         """
         if not 0 <= scale <= 1:
             raise ConfigError(f"scale {scale} must be between 0 and 1.", field="scale")
