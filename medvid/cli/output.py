@@ -32,12 +32,13 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Print a table; numbers are right-aligned, and a pipe gets the same columns unwrapped."""
-    table = Table(title=title, title_justify="left", box=SIMPLE, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    console.print(title, markup=False)
     console.print(table)
 
 
