@@ -37,8 +37,9 @@ class CocoBlock:
     boxes: list[tuple[int, Any, Any, Any, Any]] = field(default_factory=list)
     strays: list[tuple[str, str]] = field(default_factory=list)
 
-    def sort(self) -> None:
-        """Put images and boxes in frame order."""
+    def finish(self, strays: list[tuple[str, str]]) -> None:
+        """Put images and boxes in frame order, and take in the file's strays."""
+        self.strays = strays
         self.images.sort(key=lambda image: image[0])
         self.boxes.sort(key=lambda box: box[0])
 
@@ -83,23 +84,25 @@ def index_coco(handle: TextIO, place: Place, *, dataset: str, source: str) -> di
         if found is None:
             own = shown(record.get("id"))
             strays.append(("box", f"annotation {own} is of no image, or of several."))
-            continue
-        number = as_int(record.get("category_id"))
-        name = names.get(number, f"id {shown(record.get('category_id'))}")
-        blocks[found[0]].boxes.append(
-            (found[1], record.get("id"), name, record.get("bbox"), record.get("iscrowd"))
-        )
+        else:
+            blocks[found[0]].boxes.append((found[1], *_box_fields(record, names)))
     if not blocks and (document["images"] or document["annotations"]):
         raise MalformedSourceError(
             "no image of the file has a name that says what it shows.", dataset=dataset,
             source=source, field="images",
         )  # fmt: skip
-    for block in blocks.values():
-        block.sort()
-    ordered = {video: blocks[video] for video in sorted(blocks)}
-    for block in list(ordered.values())[:1]:
-        block.strays = strays
-    return ordered
+    for rank, video in enumerate(sorted(blocks)):
+        blocks[video].finish([] if rank else strays)
+    return dict(sorted(blocks.items()))
+
+
+def _box_fields(
+    record: Mapping[str, Any], names: Mapping[int | None, str]
+) -> tuple[Any, str, Any, Any]:
+    """Id, class name, box and crowd flag of an annotation; an undeclared id stands for its name."""
+    class_id = record.get("category_id")
+    name = names.get(as_int(class_id), f"id {shown(class_id)}")
+    return record.get("id"), name, record.get("bbox"), record.get("iscrowd")
 
 
 def _class_names(table: Sequence[object], dataset: str, source: str) -> dict[int | None, str]:

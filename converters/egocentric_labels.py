@@ -163,15 +163,7 @@ def parse_phases(handle: TextIO, part: str, *, source: str) -> PhaseRows:
     Raises:
         MalformedSourceError: The file is not UTF-8 text in columns, or lacks the header.
     """
-    reader = csv.reader(handle)
-    try:
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedSourceError(
-            f"the file is not UTF-8 text in columns: {error}.", dataset=DATASET, source=source,
-            line=reader.line_num + 1,
-        ) from error  # fmt: skip
-    lines = [(number, row) for number, row in lines if any(row)]
+    lines = _read_columns(handle, source)
     header = lines[0][1] if lines else []
     if "Frame" not in header or "Phase" not in header:
         raise MalformedSourceError(
@@ -194,6 +186,19 @@ def parse_phases(handle: TextIO, part: str, *, source: str) -> PhaseRows:
             )
         )  # fmt: skip
     return found
+
+
+def _read_columns(handle: TextIO, source: str) -> list[tuple[int, list[str]]]:
+    """Line number and stripped cells of every line that is not empty."""
+    reader = csv.reader(handle)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedSourceError(
+            f"the file is not UTF-8 text in columns: {error}.", dataset=DATASET, source=source,
+            line=reader.line_num + 1,
+        ) from error  # fmt: skip
+    return [(number, row) for number, row in lines if any(row)]
 
 
 def _read_row(found: PhaseRows, part: str, frame: str, phase: str) -> tuple[str, str] | None:

@@ -22,10 +22,10 @@ pictures of some phase files were never released; gaze repeats x as y.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from converters.base import Converter
 from converters.cholecystectomy import seal
@@ -37,25 +37,20 @@ from converters.coco_boxes import (
     load_blocks,
     place_boxes,
 )
+from converters.egocentric_checks import PartBoxes, flag, native_split, note_boxes, note_phases
 from converters.egocentric_labels import (
-    BOX_SPLIT,
     DATASET,
     HAND,
-    MAX_BRIDGED,
     OFFICIAL_SIZE_WH,
     PHASE,
-    PHASE_SPLIT,
     TIME_BASE,
     TOOL,
     VOICE,
-    Hole,
     PhaseRows,
     join_phases,
     parse_phases,
-    split_of,
 )
 from converters.egocentric_tree import (
-    KINDS,
     BoxFile,
     find_pictures,
     index_boxes,
@@ -64,33 +59,19 @@ from converters.egocentric_tree import (
 )
 from converters.frame_images import frame_files, note_images
 from converters.image_size import Size
-from converters.issue_log import FLAGGED, REPAIRED, IssueLog
+from converters.issue_log import IssueLog
 from converters.jpeg_size import read_jpeg_size
 from converters.native_tree import find_base
 from data_cards import load_card
-from schemas.annotation import Disposition, VideoAnnotation
-from schemas.errors import MalformedSourceError, MissingSourceError, bounded
-from schemas.geometry import Box
+from schemas.annotation import VideoAnnotation
+from schemas.errors import MalformedSourceError, MissingSourceError
 from schemas.source import SourceSpec, TaskName
 from schemas.timeline import SegmentKind
 from schemas.video import Recording, Video
 
 CLASSES = {"hand": HAND, "tool": TOOL}
-PHASE_SCHEME, BOX_SCHEME = "egosurgery-phase", "egosurgery-tool"
 SHAPE_TOLERANCE = 0.01
 """Largest share by which a resized picture may be wider or narrower than the labelled image."""
-
-
-@dataclass(slots=True)
-class _Boxes:
-    """Boxes of one part, and the frames whose images each class list names."""
-
-    boxes: list[Box] = field(default_factory=list)
-    frames: dict[str, frozenset[int]] = field(default_factory=dict)
-
-    @property
-    def all_frames(self) -> frozenset[int]:
-        return frozenset().union(*self.frames.values())
 
 
 @cache
@@ -166,27 +147,25 @@ class EgoSurgery:
         resolution_wh = _resolution(blocks, picture_wh, recording, log)
         logs = [log]
         found = _read_boxes(blocks, resolution_wh, logs)
-        _note_phases(log, recording, rows, holes)
-        _note_boxes(log, recording.video_id, found, rows)
-        labelled = found.all_frames or frozenset(rows.phases)
+        note_phases(log, recording, rows, holes)
+        note_boxes(log, recording.video_id, found, rows)
         if recording.media is not None:
             note_images(log, {*rows.phases, *found.all_frames}, set(images))
         video = Video(
             source=DATASET, video_id=recording.video_id,
             identity=f"egosurgery:{recording.video_id[:2]}", resolution_wh=resolution_wh,
             media=recording.media if images else None, time_base=TIME_BASE,
-            native_split=_native_split(recording.video_id, blocks, log),
+            native_split=native_split(recording.video_id, blocks, log),
             licence=self.spec.card.licence.id,
         )  # fmt: skip
-        counts = sum((entry.counts for entry in logs), Counter[str]())
         return seal(
             VideoAnnotation(
                 video=video,
-                labelled_ticks=tuple(sorted(frame - TIME_BASE.first_index for frame in labelled)),
+                labelled_ticks=_labelled_ticks(found, rows),
                 segments=tuple(segments),
                 boxes=tuple(sorted(found.boxes, key=lambda box: (box.tick, box.label))),
                 candidates={"phase": PHASE.labels},
-                records_in={kind: counts[kind] for kind in sorted(counts) if counts[kind]},
+                records_in=_add_counts(logs),
                 issues=(*rows.issues, *(i for entry in logs for i in entry.in_file_order())),
             )
         )  # fmt: skip
@@ -198,6 +177,22 @@ def _broken_hints(part: str, broken: dict[BoxFile, MalformedSourceError]) -> dic
         if part[:2] in file.recordings:
             return {"broken_file": file.path, "broken": error.problem}
     return {}
+
+
+def _labelled_ticks(found: PartBoxes, rows: PhaseRows) -> tuple[int, ...]:
+    """Frames looked at by the annotators of boxes, else of phases.
+
+    A frame with a phase alone says nothing of what is in view, and must not pass for a frame on
+    which no tool was found.
+    """
+    frames = found.all_frames or rows.phases.keys()
+    return tuple(sorted(frame - TIME_BASE.first_index for frame in frames))
+
+
+def _add_counts(logs: Sequence[IssueLog]) -> dict[str, int]:
+    """Native records by kind over all files, in alphabetical order."""
+    counts = sum((log.counts for log in logs), Counter[str]())
+    return {kind: counts[kind] for kind in sorted(counts) if counts[kind]}
 
 
 def _open_log(recording: Recording) -> IssueLog:
@@ -233,7 +228,7 @@ def _look_at_pictures(recording: Recording, log: IssueLog) -> tuple[dict[int, st
     media = recording.media
     if media is None or media.pattern is None:
         if recording.hints.get("pictures") == "none":
-            _flag(log, "no_pictures", "no picture of this part is there.", "Fetch its pictures.")
+            flag(log, "no_pictures", "no picture of this part is there.", "Fetch its pictures.")
         return {}, None
     images = frame_files(recording.root / media.path, media.pattern)
     size = None
@@ -243,7 +238,7 @@ def _look_at_pictures(recording: Recording, log: IssueLog) -> tuple[dict[int, st
             size = read_jpeg_size(handle)
         if size is None:
             detail = f"{media.path}/{name} has no JPEG header."
-            _flag(log, "unreadable_image", detail, "Unpack the pictures again.", kind="image")
+            flag(log, "unreadable_image", detail, "Unpack the pictures again.", kind="image")
     return images, size
 
 
@@ -267,15 +262,15 @@ def _resolution(
             action="Fetch the original pictures: nothing says where the boxes lie on these.",
         )  # fmt: skip
     action = "Nothing to do: boxes keep their own scale, and pictures are stretched to it."
-    _flag(log, "pictures_resized", problem, action)
+    flag(log, "pictures_resized", problem, action)
     return size
 
 
 def _read_boxes(
     blocks: dict[str, list[CocoBlock]], resolution_wh: Size, logs: list[IssueLog]
-) -> _Boxes:
+) -> PartBoxes:
     """Place the boxes of all class lists; each file gets a log of its own."""
-    found = _Boxes()
+    found = PartBoxes()
     for kind, own in blocks.items():
         taken: frozenset[int] = frozenset()
         for block in own:
@@ -286,71 +281,6 @@ def _read_boxes(
             taken |= placed.frames
         found.frames[kind] = taken
     return found
-
-
-def _flag(
-    log: IssueLog, reason: str, detail: str, action: str, *, kind: str = "video",
-    disposition: Disposition = FLAGGED,
-) -> None:  # fmt: skip
-    log.add(reason, kind, disposition, detail, action)
-
-
-def _note_phases(
-    log: IssueLog, recording: Recording, rows: PhaseRows, holes: Sequence[Hole]
-) -> None:
-    if not recording.files:
-        detail = "there is no phase file of this part."
-        _flag(log, "no_phase_file", detail, "Fetch it: without phases no clip can be cut.")
-    elif not any(rows.phases.values()):
-        detail = "no row gives a frame a phase."
-        _flag(log, "no_phases", detail, "Fetch the file again: without phases no clip can be cut.")
-    texts = (
-        (True, REPAIRED, "bridged_holes", "Nothing to do: the phase is taken to go on."),
-        (False, FLAGGED, "open_holes", "Nothing to do: these frames belong to no phase."),
-    )
-    for bridged, disposition, reason, action in texts:
-        own = [hole for hole in holes if hole.bridged == bridged]
-        if own:
-            what = f"of at most {MAX_BRIDGED} frames inside a phase" if bridged else "left open"
-            frames = sum(hole.last - hole.first + 1 for hole in own)
-            shown = bounded([f"{hole.first}-{hole.last}" for hole in own])
-            detail = f"holes {what}: {len(own)}, {frames} missing frames in all: {shown}."
-            _flag(log, reason, detail, action, kind="frame", disposition=disposition)
-
-
-def _note_boxes(log: IssueLog, part: str, found: _Boxes, rows: PhaseRows) -> None:
-    """Flag class lists that are missing, and frames that some labels have and others lack."""
-    for kind in KINDS:
-        if kind not in found.frames and (found.frames or split_of(part, BOX_SPLIT)):
-            detail = f"no {kind} file lists an image of this part."
-            _flag(log, f"no_{kind}_boxes", detail, f"Fetch the {kind} boxes if they are wanted.")
-    if len(found.frames) > 1:
-        lists = [*found.frames.values()]
-        _note_frames(log, "frames_of_one_list", lists[0] ^ lists[1],
-                     "frames that only one of the tool and hand files lists")  # fmt: skip
-    if rows.phases:
-        _note_frames(log, "boxed_frame_without_phase", found.all_frames - rows.phases.keys(),
-                     "frames with boxes and without a phase row")  # fmt: skip
-
-
-def _note_frames(log: IssueLog, reason: str, frames: Iterable[int], what: str) -> None:
-    if ordered := sorted(frames):
-        detail = f"{what}, {len(ordered)} in all: {bounded(ordered)}."
-        _flag(log, reason, detail, "Nothing to do: each label is used as it stands.", kind="frame")
-
-
-def _native_split(part: str, blocks: dict[str, list[CocoBlock]], log: IssueLog) -> dict[str, str]:
-    """Split of the phase list by its author, and that of the COCO file that holds the boxes."""
-    stems = {PurePosixPath(block.file).stem for found in blocks.values() for block in found}
-    holding, listed = stems & BOX_SPLIT.keys(), split_of(part, BOX_SPLIT)
-    if holding and holding != {listed}:
-        detail = f"boxes lie in {', '.join(sorted(holding))}, the published list says {listed}."
-        _flag(log, "split_mismatch", detail, "Compare the files with the published ones.")
-    named = holding or ({listed} if listed and blocks else set())
-    phase_split = split_of(part, PHASE_SPLIT)
-    return ({PHASE_SCHEME: phase_split} if phase_split else {}) | (
-        {BOX_SCHEME: next(iter(named))} if len(named) == 1 else {}
-    )
 
 
 CONVERTER: Converter = EgoSurgery()

@@ -6,6 +6,7 @@ when, and where, is made up.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate, pairwise
 from math import pi, sin
 from typing import Final, NamedTuple
@@ -39,6 +40,9 @@ _USUAL_RUN: Final = 53
 
 _RUNS_WHEN_SHORT: Final = 6
 _SHORT: Final = 300
+_BRIDGE, _GULF = 3, 8
+"""Missing frames of the two holes of a short part."""
+
 _SEEDS: Final = 1 << 31
 
 
@@ -56,29 +60,34 @@ _ALL: Final = tuple(PHASE_FRAMES)
 USAGE: Final[dict[str, Usage]] = {
     "Bipolar Forceps": Usage(0.045, ("hemostasis", "dissection"), 0.26),
     "Electric Cautery": Usage(0.108, ("hemostasis", "dissection"), 0.24),
-    "Forceps": Usage(0.393, _BUSY, 0.25, 0.22),
-    "Gauze": Usage(0.434, _ALL, 0.14, 0.25),
+    "Forceps": Usage(0.393, _BUSY, 0.25, 0.16),
+    "Gauze": Usage(0.434, _ALL, 0.14, 0.14),
     "Hook": Usage(0.087, ("dissection", "hemostasis"), 0.24),
     "Mouth Gag": Usage(0.388, _BUSY, 0.22),
     "Needle Holders": Usage(0.313, ("closure",), 0.25),
     "Raspatory": Usage(0.053, ("dissection",), 0.24),
-    "Retractor": Usage(0.156, ("dissection", "hemostasis"), 0.26, 0.3),
+    "Retractor": Usage(0.156, ("dissection", "hemostasis"), 0.26, 0.2),
     "Scalpel": Usage(0.069, ("incision", "dissection"), 0.2),
     "Scissors": Usage(0.177, ("dissection", "closure"), 0.24),
     "Skewer": Usage(0.022, ("design", "incision"), 0.2),
     "Suction Cannula": Usage(0.286, ("dissection", "hemostasis", "irrigation", "closure"), 0.28),
     "Syringe": Usage(0.038, ("anesthesia", "irrigation"), 0.2),
-    "Tweezers": Usage(0.649, _BUSY, 0.23, 0.25),
-    "Own hands left": Usage(0.901, _ALL, 0.42),
-    "Own hands right": Usage(0.875, _ALL, 0.42),
-    "Other hands left": Usage(0.677, _ALL, 0.38, 0.1),
-    "Other hands right": Usage(0.418, _ALL, 0.38, 0.1),
+    "Tweezers": Usage(0.649, _BUSY, 0.23, 0.2),
+    "Own hands left": Usage(0.942, _ALL, 0.42),
+    "Own hands right": Usage(0.914, _ALL, 0.42),
+    "Other hands left": Usage(0.708, _ALL, 0.38, 0.1),
+    "Other hands right": Usage(0.436, _ALL, 0.38, 0.1),
 }
-"""Shares are boxes of the class over images of EgoSurgery-Tool, hands over its training images;
-`second` is the share of them that a second one of the kind has."""
+"""Shares are boxes of the class over the 15,437 images of EgoSurgery-Tool; those of the four hands
+are known for its training images and carried over. `second` is what a second one of a kind has."""
+
+_UNSEEN: Final = 1.03
+"""Makes up for what is out of view, and for images that are left without boxes."""
 
 HANDS: Final = tuple(name for name in USAGE if "hands" in name)
 TOOLS: Final = tuple(name for name in USAGE if name not in HANDS)
+_LAYERS: Final = (*HANDS, "Gauze", *(name for name in TOOLS if name != "Gauze"))
+"""From the bottom up: what is small lies on what is large, so that nothing boxed is hidden."""
 
 # Where each hand comes from and where it rests, as shares of width and height.
 _HAND_PLACES: Final = {
@@ -93,6 +102,17 @@ class Run(NamedTuple):
     phase: str
     first: int
     last: int
+
+
+class _Stay(NamedTuple):
+    """Hash fractions of one object's stay: whether it is there at all, and how it moves."""
+
+    draw: float
+    slow: float
+    turn: float
+    across: float
+    down: float
+    angle: float
 
 
 @dataclass(slots=True)
@@ -113,10 +133,20 @@ class Operation:
     seed: int
     resolution_wh: Size
     _phases: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _stays: dict[tuple[str, int, int], _Stay] = field(default_factory=dict, init=False, repr=False)
+    _offsets: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for run in self.runs:
             self._phases.update(dict.fromkeys(range(run.first, run.last + 1), run.phase))
+
+    @property
+    def _is_short(self) -> bool:
+        return len(self._phases) <= _SHORT
+
+    @property
+    def _stay_frames(self) -> int:
+        return 17 if self._is_short else 26
 
     @property
     def frames(self) -> range:
@@ -134,50 +164,65 @@ class Operation:
 
     def seen(self, frame: int) -> Iterator[tuple[str, Pose]]:
         """Tools and hands in view, those on top last."""
-        for label in (*TOOLS, *HANDS):
-            usage = USAGE[label]
-            for number, share in enumerate((1 - usage.second, usage.second)):
-                stay = self._stay(label, number, frame)
-                if share and hash_fraction(self.seed, "stay", self.part, label, number, stay) < (
-                    self._likelihood(label, frame) * share
-                ):
-                    yield label, self._pose(label, number, frame, stay)
+        for label, number, likelihood in _objects_in(self._phases[frame], self._is_short):
+            stay = self._stay_of(label, number, frame)
+            if stay.draw < likelihood:
+                yield label, self._pose(label, number, frame, stay)
 
     def boxes(self, frame: int) -> list[tuple[str, PixelBox]]:
         """Boxes of what is in view."""
         placed = ((label, box_of(label, p, self.resolution_wh)) for label, p in self.seen(frame))
         return [(label, box) for label, box in placed if box is not None]
 
-    def _stay_length(self) -> int:
-        return 26 if len(self._phases) > _SHORT else 17
+    def _stay_of(self, label: str, number: int, frame: int) -> _Stay:
+        """The stretch of time around a frame in which an object is there or not.
 
-    def _stay(self, label: str, number: int, frame: int) -> int:
-        """Number of the stretch of time in which an object is there or not."""
-        offset = hash_rank(self.seed, "offset", self.part, label, number) % self._stay_length()
-        return (frame + offset) // self._stay_length()
+        Objects of a class come and go together, so that a second one is never there alone.
+        """
+        if label not in self._offsets:
+            rank = hash_rank(self.seed, "offset", self.part, label)
+            self._offsets[label] = rank % self._stay_frames
+        place = (frame + self._offsets[label]) // self._stay_frames
+        key = (label, number, place)
+        if key not in self._stays:
+            draw = hash_fraction(self.seed, "draw", self.part, label, place)
+            moves = (hash_fraction(self.seed, w, self.part, *key) for w in _Stay._fields[1:])
+            self._stays[key] = _Stay(draw, *moves)
+        return self._stays[key]
 
-    def _likelihood(self, label: str, frame: int) -> float:
-        """Chance of a class in the frame's phase, so that over all phases it has its share."""
-        usage = USAGE[label]
-        if self._phases[frame] not in usage.phases:
-            return 0.0
-        among = sum(PHASE_FRAMES[phase] for phase in usage.phases)
-        return usage.share * sum(PHASE_FRAMES.values()) / among
-
-    def _pose(self, label: str, number: int, frame: int, stay: int) -> Pose:
+    def _pose(self, label: str, number: int, frame: int, stay: _Stay) -> Pose:
         width, height = self.resolution_wh
-        names = (self.part, label, number, stay)
-        a, b, c, d = (hash_fraction(self.seed, word, *names) for word in "abcd")
+        a, b, c, d = stay[1:5]
         turn = 2 * pi * (frame * SECONDS_PER_FRAME / (40 + 50 * a) + b)
         if label in _HAND_PLACES:
             (x, y), angle = _HAND_PLACES[label]
             x, y = x + 0.1 * (c - 0.5), y + 0.08 * (d - 0.5) + 0.05 * number
         else:
-            x, y, angle = 0.2 + 0.6 * c, 0.24 + 0.52 * d, 360 * hash_fraction(self.seed, *names)
+            x, y, angle = 0.2 + 0.6 * c, 0.24 + 0.52 * d, 360 * stay.angle
         x += (0.05 + 0.06 * b) * sin(turn)
         y += (0.04 + 0.06 * a) * sin(1.7 * turn + 1.0)
         half = USAGE[label].size * height * (0.9 + 0.2 * a)
         return Pose(x * width, y * height, half, angle + 14 * sin(0.8 * turn))
+
+
+@cache
+def _objects_in(phase: str, short: bool) -> tuple[tuple[str, int, float], ...]:
+    """Class, number and chance of each object that a phase may show.
+
+    Chances are such that a class has its share over all phases; a short part shows two of a kind
+    more often, or it might show none.
+    """
+    found = []
+    for label in _LAYERS:
+        usage = USAGE[label]
+        if phase in usage.phases:
+            among = sum(PHASE_FRAMES[name] for name in usage.phases)
+            chance = _UNSEEN * usage.share * sum(PHASE_FRAMES.values()) / among
+            second = usage.second * (2 if short else 1)
+            found.append((label, 0, chance * (1 - second)))
+            if second:
+                found.append((label, 1, chance * second))
+    return tuple(found)
 
 
 def plan_operation(
@@ -219,9 +264,18 @@ def plan_operation(
     return Operation(part, runs, placed, seed, resolution_wh)
 
 
+def _short_runs(rows: int) -> int:
+    return max(1, min(_RUNS_WHEN_SHORT, rows // 8))
+
+
 def _short_holes(rows: int) -> list[tuple[int, int]]:
-    """One hole to bridge and one that is too long for it, after which hardly anything follows."""
-    return [(rows // 4, 3), (rows * 4 // 5, 8)] if rows >= 30 else []
+    """In the second phase a hole to bridge, early in the last one a hole too long for it."""
+    runs = _short_runs(rows)
+    if runs < 3:
+        return []
+    total = rows + _BRIDGE + _GULF
+    late = min(rows - 1, (runs - 1) * total // runs + 1 - _BRIDGE)
+    return [(3 * total // (2 * runs), _BRIDGE), (late, _GULF)]
 
 
 def _draw_holes(rows: int, random: np.random.Generator) -> list[tuple[int, int]]:
@@ -235,7 +289,7 @@ def _draw_holes(rows: int, random: np.random.Generator) -> list[tuple[int, int]]
 def _draw_changes(total: int, rows: int, random: np.random.Generator) -> list[int]:
     """Where phases may change: fairly even in a short part, by chance in a long one."""
     if rows <= _SHORT:
-        count = max(1, min(_RUNS_WHEN_SHORT, rows // 8))
+        count = _short_runs(rows)
         return [total * k // count for k in range(1, count)]
     lengths = 4 + random.exponential(_USUAL_RUN, max(2, rows // _USUAL_RUN)).astype(int)
     scaled = [int(place * total / lengths.sum()) for place in accumulate(lengths.tolist())]
