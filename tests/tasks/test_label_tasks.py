@@ -265,3 +265,14 @@ def test_hostile_procedure_and_label_are_text(
         assert name in samples[0].question
         if "It shows" in samples[0].question:
             assert "{candidates}{x}" in samples[0].question
+
+
+def test_next_action_is_not_told_across_time_nobody_vouches_for(
+    make_video: VideoMaker, make_clip: ClipMaker, make_context: ContextMaker, ask: Ask
+) -> None:
+    rows = [(0, 20, "cutting"), (30, 40, "tying")]
+    inside = make_context(make_video(rows, excluded=[(22, 25)]), make_clip(range(20)))
+    assert ask("next_action", inside) == []
+    assert dict(inside.drops) == {"unknown_between": 1}
+    after = make_context(make_video(rows, excluded=[(30, 35)]), make_clip(range(20)))
+    assert [s.answer for s in ask("next_action", after)] == ["tying"]

@@ -56,7 +56,8 @@ class NextAction:
         """Yield at most one sample.
 
         Counts `no_segments` (the clip shows no labelled segment), `nothing_within_horizon`,
-        `same_label` (the clip's last label goes on) and `ambiguous` (two labels start at once).
+        `same_label` (the clip's last label goes on), `ambiguous` (two labels start at once) and
+        `unknown_between` (excluded time lies before the next label: another may hide in it).
         """
         if not context.view.events:
             context.drops["no_segments"] += 1
@@ -68,6 +69,8 @@ class NextAction:
             context.drops["nothing_within_horizon"] += 1
         elif len(labels) > 1:
             context.drops["ambiguous"] += 1
+        elif _is_unknown(context, context.clip.end, following[0][1].start):
+            context.drops["unknown_between"] += 1
         elif last.segment.label in labels:
             context.drops["same_label"] += 1
         else:
@@ -111,6 +114,11 @@ class NextAction:
             SampleError: The text is empty or not one line; `field` names the character.
         """
         return require_line(text)
+
+
+def _is_unknown(context: ClipContext, start: int, end: int) -> bool:
+    """Whether excluded time lies in `[start, end)`: nobody vouches for what is next."""
+    return any(gap.start < end and gap.end > start for gap in context.annotation.excluded)
 
 
 def _recency(event: Event) -> tuple[int, int, int]:
