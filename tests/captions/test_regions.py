@@ -18,7 +18,7 @@ MakeClip = Callable[..., Clip]
 Boxes = list[dict[str, Any]]
 
 
-def boxed(label: str, seconds: range | list[int], **facts: Any) -> Boxes:  # noqa: ANN401
+def boxed(label: str, seconds: range | list[int], **facts: Any) -> Boxes:
     """One box of 40 x 40 pixels a second, which moves by `dx` a second."""
     dx, x, y = facts.pop("dx", 0), facts.pop("x", 300), facts.pop("y", 230)
     return [
@@ -31,7 +31,7 @@ def boxed(label: str, seconds: range | list[int], **facts: Any) -> Boxes:  # noq
 def write(make_spec: MakeSpec) -> Callable[..., list[Caption]]:
     """Write the regions of one clip."""
 
-    def run(annotation: VideoAnnotation, clip: Clip, **settings: Any) -> list[Caption]:  # noqa: ANN401
+    def run(annotation: VideoAnnotation, clip: Clip, **settings: Any) -> list[Caption]:
         return write_captions(
             annotation, make_spec(), [clip], CaptionSettings(**settings), scopes=("region",)
         ).captions
@@ -45,7 +45,7 @@ def told(
 ) -> Callable[..., Any]:
     """All texts about 31 s of boxes, over many seeds."""
 
-    def run(boxes: Boxes, **facts: Any) -> str:  # noqa: ANN401
+    def run(boxes: Boxes, **facts: Any) -> str:
         annotation = make_annotation(boxes=boxes, **facts)
         last = max(box["tick"] for box in boxes)
         captions = [
@@ -234,7 +234,7 @@ def test_flags_are_said_where_most_boxes_have_them(told: Callable[..., str]) -> 
 def test_leaving_the_view_needs_labelled_frames(
     make_annotation: Make, make_clip: MakeClip, write: Callable[..., list[Caption]]
 ) -> None:
-    def texts(**facts: Any) -> str:  # noqa: ANN401
+    def texts(**facts: Any) -> str:
         annotation = make_annotation(boxes=boxed("hook", range(25), track="1"), **facts)
         return "\n".join(
             c.text for seed in range(80) for c in write(annotation, make_clip(0, 31), seed=seed)

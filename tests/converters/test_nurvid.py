@@ -23,7 +23,7 @@ from schemas.source import TaskName
 ID = "AbC-_fGhIjK"
 
 
-def make_record(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any fault may be planted
+def make_record(**changes: Any) -> dict[str, Any]:
     record: dict[str, Any] = {
         "operationID": 3,
         "annotations": [

@@ -147,7 +147,7 @@ def test_a_proof_that_hides_an_edge_is_found_by_the_links_of_the_rows(
         (lambda p: p["videos"][0].update(identity="someone:else"), "someone:else"),
     ],
 )
-def test_a_damaged_proof_is_found(proof: dict[str, Any], change: Any, told: str) -> None:  # noqa: ANN401
+def test_a_damaged_proof_is_found(proof: dict[str, Any], change: Any, told: str) -> None:
     change(proof)
     assert any(told in leak for leak in find_leaks(VIDEOS, proof))
     with pytest.raises(LeakageError):

@@ -53,7 +53,7 @@ dense_targets = st.lists(
 )  # fmt: skip
 
 
-def survives_json(task: Any, target: Any) -> bool:  # noqa: ANN401 - any task, any target
+def survives_json(task: Any, target: Any) -> bool:
     text = task.format_(target)
     stored = orjson.loads(orjson.dumps(target))
     return bool(task.parse_(text) == target and task.format_(stored) == text)
@@ -61,7 +61,7 @@ def survives_json(task: Any, target: Any) -> bool:  # noqa: ANN401 - any task, a
 
 @settings(max_examples=150, deadline=None)
 @given(tal_targets, stg_targets(), dense_targets)
-def test_answers_come_back(tal: Any, stg: Any, dense: Any) -> None:  # noqa: ANN401
+def test_answers_come_back(tal: Any, stg: Any, dense: Any) -> None:
     assert survives_json(TAL, tal)
     assert survives_json(STG, stg)
     assert survives_json(DENSE, dense)
@@ -91,7 +91,7 @@ def test_what_parses_is_what_would_be_written(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(tal_targets, st.data())
-def test_one_changed_character_is_not_ignored(target: Any, data: st.DataObject) -> None:  # noqa: ANN401
+def test_one_changed_character_is_not_ignored(target: Any, data: st.DataObject) -> None:
     text = TAL.format_(target)
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from(sorted(set("0123456789.,- x") - {text[place]})))
@@ -160,7 +160,7 @@ def test_errors_name_the_character(task: str, text: str, character: int) -> None
         (TEXT_TASKS[0], ""),
     ],
 )
-def test_illegal_targets_are_not_written(task: Any, target: Any) -> None:  # noqa: ANN401
+def test_illegal_targets_are_not_written(task: Any, target: Any) -> None:
     with pytest.raises(SampleError):
         task.format_(target)
 
@@ -191,7 +191,7 @@ def test_answers_read_as_the_benchmark_writes_them() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(tal_targets, stg_targets(), dense_targets)
-def test_official_rules_read_the_same(tal: Any, stg: Any, dense: Any) -> None:  # noqa: ANN401
+def test_official_rules_read_the_same(tal: Any, stg: Any, dense: Any) -> None:
     """The leaderboard's parsing rules, as its code states them, find every number."""
     pairs = re.findall(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)", TAL.format_(tal))
     assert [(float(a), float(b)) for a, b in pairs] == [(s["start"], s["end"]) for s in tal]
