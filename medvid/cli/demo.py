@@ -13,11 +13,11 @@ from medvid.cli.inspection import write_sheet
 from medvid.cli.output import console, print_json
 from medvid.media import run_isolated
 from medvid.releases.config import BuildConfig, load_config
+from medvid.releases.sheets import first_samples
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
 from medvid.synthetic import load_writers, write_tree
 from schemas.errors import ReleaseError
-from schemas.sample import Sample
 
 NATIVE_MARK = ".drawn"
 
@@ -104,13 +104,10 @@ def demo_config(folder: Path, *, workers: int, seed: int) -> BuildConfig:
 
 
 def _sheets(release: Path, folder: Path) -> list[Path]:
-    """One contact sheet a task, of the first sample that shows most."""
+    """One contact sheet for each task and source."""
     folder.mkdir(parents=True, exist_ok=True)
     with ReleaseReader(release) as reader:
-        chosen: dict[tuple[str, str], Sample] = {}
-        for sample in reader.samples():
-            chosen.setdefault((sample.task, sample.source), sample)
         return [
             write_sheet(reader, sample, folder / f"{sample.task}-{sample.source}.png")
-            for _, sample in sorted(chosen.items())
+            for sample in first_samples(reader)
         ]

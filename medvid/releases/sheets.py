@@ -155,17 +155,19 @@ def _neighbours(release: Path, sample: Sample) -> list[str]:
     return list(rows.select("sample_id").sort("sample_id").collect()["sample_id"])
 
 
+def first_samples(reader: ReleaseReader) -> list[Sample]:
+    """Of each task and source the sample with the lowest id, by task, then source."""
+    rows = pl.scan_parquet(reader.release / "index" / "samples.parquet")
+    chosen = rows.group_by("task", "source").agg(pl.col("sample_id").min()).sort("task", "source")
+    return [reader.sample(sample_id) for sample_id in chosen.collect()["sample_id"]]
+
+
 def release_sheets(reader: ReleaseReader) -> tuple[ContactSheet, ...]:
-    """One sheet for each task and source: the first sample in order of id."""
-    chosen: dict[tuple[str, str], Sample] = {}
-    for sample in reader.samples():
-        key = (sample.task.value, sample.source)
-        if key not in chosen or sample.sample_id < chosen[key].sample_id:
-            chosen[key] = sample
+    """One sheet for each task and source."""
     return tuple(
         ContactSheet(
             title=f"{sample.task} on {sample.dataset_name}", question=sample.question,
             answer=sample.answer, png=sample_sheet(reader, sample),
         )
-        for _, sample in sorted(chosen.items())
+        for sample in first_samples(reader)
     )  # fmt: skip
