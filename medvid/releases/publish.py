@@ -156,7 +156,7 @@ def read_manifest(root: Path) -> Mapping[str, Mapping[str, Any]]:
         )  # fmt: skip
     try:
         manifest = orjson.loads(path.read_bytes())
-        version, files = manifest["schema_version"], manifest["files"]
+        version = manifest["schema_version"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise ReleaseError("manifest.json cannot be read.", source=root.name) from error
     if version != SCHEMA_VERSION:
@@ -164,7 +164,13 @@ def read_manifest(root: Path) -> Mapping[str, Mapping[str, Any]]:
             f"the release has schema version {version}, this code reads {SCHEMA_VERSION}.",
             source=root.name, action="Use the version of medvidbench that built it.",
         )  # fmt: skip
-    return dict(files)
+    try:
+        return {
+            str(name): {"sha256": str(item["sha256"]), "size": int(item["size"])}
+            for name, item in manifest["files"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReleaseError("manifest.json names no files.", source=root.name) from error
 
 
 def is_complete(root: Path) -> bool:

@@ -21,6 +21,14 @@ from schemas.sample import Sample
 from schemas.tables import FRAMES, QUARANTINE, SAMPLES, VIDEOS, read_table
 
 MAX_FAILURES = 100
+LEAK_PROOF_FILE = "leak_proof.json"
+
+_SHARED_COLUMNS = (
+    "sample_id", "source", "dataset_name", "video_id", "identity", "clip_id", "task", "qa_type",
+    "label", "rate_num", "rate_den", "clip_start", "clip_end", "tick_rate_num", "tick_rate_den",
+    "licence",
+)  # fmt: skip
+"""What a sample and its row of the index both say."""
 
 
 @dataclass(slots=True)
@@ -151,7 +159,16 @@ class _Verifier:
                 shard = str(name[0])
                 if shard not in self.trusted:
                     self._annotation_shard(check, shard, part, prefix, stored)
+        self._require_indexed(check, "large/", self.samples["shard"])
+        self._require_indexed(check, "standard/", self.samples["standard_shard"])
         return check
+
+    def _require_indexed(self, check: Check, folder: str, shards: pl.Series) -> None:
+        """Find tars of which the index knows no part at all."""
+        known = set(shards)
+        for name in self.manifest:
+            if name.startswith(folder) and name.endswith(".tar") and name not in known:
+                check.require(f"{name}: the index names none of its parts.")
 
     def _annotation_shard(
         self,
@@ -189,21 +206,18 @@ class _Verifier:
                 check.require(None if fault is None else f"{shard}: {key} {fault}")
             for key in expected:
                 check.require(f"{shard}: {key} is in the index alone.")
+        self._require_indexed(check, "media/", self.frames["shard"])
         return check
 
     def splits(self) -> Check:
         check = Check("no identity stands in two splits")
-        proof = orjson.loads((self.root / "leak_proof.json").read_bytes())
-        try:
-            check_leaks(self.videos.to_dicts(), proof)
-            check.require(None)
-        except MedVidError as error:
-            check.require(error.problem)
-        split = self.samples.join(self.videos, on=["source", "video_id"], suffix="_video")
-        moved = split.filter(pl.col("split") != pl.col("split_video"))
-        check.require(
-            None if moved.is_empty() else f"{len(moved)} samples left their video's split."
-        )
+        check.require(self._leak_fault())
+        joined = self.samples.join(self.videos, on=["source", "video_id"], suffix="_video")
+        for name in ("split", "identity"):
+            other = joined.filter(pl.col(name) != pl.col(f"{name}_video"))
+            check.require(
+                None if other.is_empty() else f"{len(other)} samples left their video's {name}."
+            )
         crossing = self.samples.group_by("identity").agg(pl.col("split").n_unique())
         bad = crossing.filter(pl.col("split") > 1)["identity"].sort().to_list()
         check.require(f"identities in two splits: {bad[:10]}" if bad else None)
@@ -211,12 +225,32 @@ class _Verifier:
         check.require(
             None if outside.is_empty() else f"{len(outside)} of standard are not in train."
         )
+        placed = pl.col("standard_shard").is_not_null()
+        astray = self.samples.filter(
+            (pl.col("in_standard") != placed)
+            | ~pl.col("shard").str.starts_with(
+                pl.concat_str(pl.lit("large/"), "split", pl.lit("-"))
+            )
+        )
+        check.require(
+            None if astray.is_empty() else f"{len(astray)} samples lie in shards of another split."
+        )
         return check
+
+    def _leak_fault(self) -> str | None:
+        try:
+            proof = orjson.loads((self.root / LEAK_PROOF_FILE).read_bytes())
+            check_leaks(self.videos.to_dicts(), proof)
+        except (OSError, orjson.JSONDecodeError) as error:
+            return f"{LEAK_PROOF_FILE} cannot be read: {type(error).__name__}."
+        except MedVidError as error:
+            return error.problem
+        return None
 
     def licences(self) -> Check:
         check = Check("every licence is registered")
         registered = load_licences()
-        for licence in self.videos["licence"].unique().sort():
+        for licence in pl.concat([self.videos["licence"], self.samples["licence"]]).unique().sort():
             known = licence in registered
             check.require(None if known else f"licence {licence!r} is not registered.")
         return check
@@ -251,8 +285,10 @@ def _members(path: Path, shard: str, check: Check) -> Iterator[tuple[str, int, i
                 handle.seek(member.offset)
                 payload = handle.read(member.size)
                 yield member.name.partition(".")[0], member.offset, member.size, payload
-    except (ShardError, FileNotFoundError) as error:
+    except ShardError as error:
         check.require(f"{shard}: {error}")
+    except OSError as error:
+        check.require(f"{shard}: cannot be read: {error.strerror}.")
 
 
 def _place_fault(row: dict[str, Any], prefix: str, offset: int, size: int) -> str | None:
@@ -269,11 +305,17 @@ def _sample_fault(payload: bytes, row: dict[str, Any]) -> str | None:
         return f"is no sample: {error.error_count()} bad fields, first {error.errors()[0]['loc']}."
     except SampleError as error:
         return error.problem
-    if orjson.loads(orjson.dumps(parsed, option=orjson.OPT_NON_STR_KEYS)) != sample.target_value():
+    try:
+        target = sample.target_value()
+    except orjson.JSONDecodeError:
+        return "target is not JSON."
+    if orjson.loads(orjson.dumps(parsed, option=orjson.OPT_NON_STR_KEYS)) != target:
         return "answer and target differ."
-    for name in ("sample_id", "source", "video_id", "identity", "clip_id", "task", "qa_type"):
+    for name in _SHARED_COLUMNS:
         if getattr(sample, name) != row[name]:
             return f"{name} differs from the index."
+    if len(sample.frame_index) != row["n_frames"]:
+        return "n_frames differs from the index."
     return None
 
 
