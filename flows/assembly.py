@@ -83,7 +83,7 @@ def assemble(
     """
     parent = load_parent(config.output, manifest_hash(config.output))
     while True:
-        assembly = select(config, states, workspace)
+        assembly = select(config, states, workspace, tally)
         if config.media.mode == "frames":
             _plan_media(config, assembly, workspace, parent)
             lost = _store_media(assembly, workspace, execute, progress)
@@ -98,11 +98,16 @@ def assemble(
         return assembly
 
 
-def select(config: BuildConfig, states: Sequence[VideoState], workspace: Workspace) -> Assembly:
+def select(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    workspace: Workspace,
+    tally: Tally | None = None,
+) -> Assembly:
     """Assign videos to splits and samples to `large` and `standard`."""
     alive = [state for state in states if state.alive]
     videos = [state.video for state in states if state.video is not None]
-    pool = read_pool(alive, workspace)
+    pool = read_pool(alive, workspace, tally)
     assignment = assign_splits(videos, config.splits)
     selection = select_samples(pool, assignment, config.splits)
     return Assembly(alive, videos, pool, assignment, selection)
@@ -333,7 +338,7 @@ def _media_places(
         if shard.unit is None and assembly.parent is not None:
             root = assembly.parent.root
             place = MediaPlace(root / shard.path, root / "index" / "frames.parquet", shard.path)
-            key = f"{assembly.parent.manifest_sha256}:{shard.path}"
+            key = str(assembly.parent.files[shard.path]["sha256"])
         elif shard.unit is not None:
             folder = workspace.folder("media_shards", shard.unit.key)
             place = MediaPlace(folder / SHARD_FILE, folder / INDEX_FILE, None)

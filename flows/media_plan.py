@@ -14,6 +14,7 @@ from flows.stages import FramesPayload, frames_unit
 from flows.tables import MEDIA_INDEX
 from medvid.releases.config import BuildConfig
 from medvid.releases.keys import code_key
+from medvid.releases.publish import read_manifest
 from medvid.releases.units import Unit
 from medvid.releases.workspace import Workspace
 from schemas.hashing import content_key, hash_rank
@@ -54,8 +55,10 @@ class Parent:
         root: Its folder.
         manifest_sha256: Hash of its manifest.
         media: How its frames were stored.
-        media_keys: Content key of each video's pictures, by video name.
+        media_keys: Key of each video's pictures and of how they are counted, by video name.
         frames: Its frame table.
+        files: SHA-256 and size of its files.
+        origin: The release whose media it keeps in turn, None where it was made in one go.
     """
 
     root: Path
@@ -63,6 +66,8 @@ class Parent:
     media: dict[str, Any]
     media_keys: dict[str, str]
     frames: pl.DataFrame
+    files: Mapping[str, Mapping[str, Any]]
+    origin: str | None
 
 
 def load_parent(output: Path, manifest_sha256: str | None) -> Parent | None:
@@ -75,6 +80,7 @@ def load_parent(output: Path, manifest_sha256: str | None) -> Parent | None:
         root=output, manifest_sha256=manifest_sha256, media=facts["config"]["media"],
         media_keys={name: item["media"] for name, item in facts["inputs"].items()},
         frames=pl.read_parquet(frames).with_columns(pl.col("shard").cast(pl.String)),
+        files=read_manifest(output), origin=facts["parent"],
     )  # fmt: skip
 
 
@@ -153,14 +159,21 @@ def _frames_unit(state: VideoState, indices: tuple[int, ...], config: BuildConfi
 
 
 def _kept(stem: str, members: Sequence[VideoState], parent: Parent | None) -> list[str]:
-    """Paths of the parent's tars of a bucket, empty where any of its pictures changed."""
+    """Paths of the parent's tars of a bucket.
+
+    Empty where any of its pictures changed, is counted otherwise, or belongs to a video that left.
+    """
     if parent is None:
         return []
     paths = parent.frames["shard"].unique().sort().to_list()
     paths = [p for p in paths if p == f"{stem}.tar" or p.startswith(f"{stem}-s")]
     unchanged = all(
-        parent.media_keys.get(state.name, state.media_key) == state.media_key for state in members
+        parent.media_keys.get(state.name, state.pictures_key) == state.pictures_key
+        for state in members
     )
+    stored = parent.frames.filter(pl.col("shard").is_in(paths)).select("source", "video_id")
+    names = {f"{source}/{video_id}" for source, video_id in stored.unique().iter_rows()}
+    unchanged = unchanged and names <= {state.name for state in members}
     return paths if unchanged and all((parent.root / p).is_file() for p in paths) else []
 
 

@@ -21,6 +21,7 @@ from flows.sources import (
     read_pool,
 )
 from medvid.releases.config import BuildConfig
+from medvid.releases.locks import hold_lock, output_lock
 from medvid.releases.publish import Published, recover_output
 from medvid.releases.units import Executor, Progress, Unit, run_stage
 from medvid.releases.workspace import Workspace
@@ -76,12 +77,15 @@ def build_release(
     """
     timed = _Timed(progress)
     started = time.monotonic()
-    with Workspace(config.workspace, wait=wait) as workspace:
+    with (
+        hold_lock(output_lock(config.output), "writing this release", wait=wait),
+        Workspace(config.workspace, wait=wait) as workspace,
+    ):
         recover_output(config.output)
         tally = Tally()
         states = prepare(config, workspace, execute, timed, tally)
         assembly = assemble(config, states, workspace, execute, timed, tally)
-        published = publish(config, states, assembly, workspace, tally, timed)
+        published = publish(config, states, assembly, workspace, tally, timed, timed.seconds)
     timed.seconds["total"] = round(time.monotonic() - started, 3)
     return BuildResult(published, tally, timed.seconds)
 

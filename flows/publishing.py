@@ -1,6 +1,7 @@
 """Index, describe and publish a finished assembly."""
 
 import getpass
+import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -47,8 +48,19 @@ def publish(
     workspace: Workspace,
     tally: Tally,
     progress: Progress,
+    seconds: dict[str, float],
 ) -> Published:
-    """Put the release together, and swap it in unless the one there is the same."""
+    """Put the release together, and swap it in unless the one there is the same.
+
+    Args:
+        config: The build.
+        states: Every video found.
+        assembly: The finished shards.
+        workspace: Where they lie.
+        tally: What became of everything that went in.
+        progress: Hears how it goes.
+        seconds: Wall time of the stages so far.
+    """
     started = time.monotonic()
     progress.start("publish", 1, 0)
     staging = Staging(config.output)
@@ -62,7 +74,7 @@ def publish(
         sha256 = staging.seal()
         changed = sha256 != manifest_hash(config.output)
         if changed:
-            staging.write(RUN_FILE, _run_record(config, staging))
+            staging.write(RUN_FILE, _run_record(config, staging, seconds))
             staging.swap_in()
     finally:
         staging.discard()
@@ -159,6 +171,8 @@ def _json(value: object) -> str:
 def _write_energon(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
     for folder, units in (("large", assembly.large), ("standard", assembly.standard)):
         shards = [_annotation_file(folder, p, u, assembly, workspace) for p, u in units.items()]
+        if not shards:
+            continue
         splits: dict[str, list[str]] = {}
         for shard in shards:
             splits.setdefault(shard.name.partition("-")[0], []).append(shard.name)
@@ -202,7 +216,7 @@ def _write_proof(staging: Staging, assembly: Assembly) -> None:
 def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: Assembly) -> bytes:
     """What decided the bytes of the release: settings, inputs, code, versions, parent."""
     inputs = {
-        state.name: {"labels": state.convert.key, "media": state.media_key}
+        state.name: {"labels": state.convert.key, "media": state.pictures_key}
         for state in sorted(states, key=lambda state: state.name)
     }
     record = {
@@ -215,9 +229,24 @@ def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: As
         "versions": shaping_versions(),
         "seed": config.seed,
         "corrections_head": None,
-        "parent": assembly.parent.manifest_sha256 if assembly.parent else None,
+        "parent": _origin(assembly),
     }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"
+
+
+def _origin(assembly: Assembly) -> str | None:
+    """The release whose media bytes this one extends.
+
+    Where it only keeps what that one holds, it descends from the same as that one does: else two
+    builds of the same would never be equal.
+    """
+    parent = assembly.parent
+    if parent is None:
+        return None
+    supplemented = any(
+        shard.unit is not None and "-s" in shard.path.rpartition("/")[2] for shard in assembly.media
+    )
+    return parent.manifest_sha256 if supplemented else parent.origin
 
 
 def shaping_versions() -> dict[str, str]:
@@ -236,14 +265,23 @@ def _describe(staging: Staging, config: BuildConfig, assembly: Assembly, tally: 
     staging.write("croissant.json", render_croissant(facts, files, config.date_published))
 
 
-def _run_record(config: BuildConfig, staging: Staging) -> bytes:
+def _user() -> str:
+    """Who runs this; a number where the user has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _run_record(config: BuildConfig, staging: Staging, seconds: dict[str, float]) -> bytes:
     """Host, user, roots, and the stamps by which a quick check trusts a file."""
     record = {
         "schema_version": SCHEMA_VERSION,
         "host": platform.node(),
-        "user": getpass.getuser(),
+        "user": _user(),
+        "seconds": seconds,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "config": orjson.loads(config.model_dump_json()),
+        "config": orjson.loads(config.anchored().model_dump_json()),
         "stamps": staging.stamps(),
     }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"

@@ -24,7 +24,7 @@ from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
 from medvid.releases.units import Outcome, Unit
 from medvid.releases.workspace import Workspace
-from schemas.errors import ConfigError, MissingSourceError
+from schemas.errors import ConfigError, MissingSourceError, bounded
 from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
 from schemas.source import SourceSpec, TaskName
@@ -61,6 +61,13 @@ class VideoState:
     def name(self) -> str:
         """Readable name: source and video id."""
         return f"{self.recording.source}/{self.recording.video_id}"
+
+    @property
+    def pictures_key(self) -> str:
+        """Hash of the pictures and of how they are counted; empty without media."""
+        if not self.media_key or self.video is None:
+            return ""
+        return content_key(self.media_key, self.video.time_base)
 
 
 @dataclass(slots=True)
@@ -113,7 +120,16 @@ def discover(config: BuildConfig, workspace: Workspace) -> list[VideoState]:
     """
     states: list[VideoState] = []
     for source in config.sources:
-        recordings = get_converter(source.name).discover(source.root)
+        try:
+            recordings = get_converter(source.name).discover(source.root)
+        except SourceError:
+            raise
+        except OSError as error:
+            raise MissingSourceError(
+                f"a file of the source cannot be read: {error.strerror}.", dataset=source.name,
+                source=Path(str(error.filename or source.root)).name,
+                action="Make it readable, and run the build again.",
+            ) from error  # fmt: skip
         states.extend(_states_of(source, recordings, workspace))
     return states
 
@@ -240,11 +256,13 @@ def media_rows(state: VideoState, info: dict[str, Any]) -> list[QuarantineRow]:
     ]  # fmt: skip
 
 
-def read_pool(states: Sequence[VideoState], workspace: Workspace) -> pl.DataFrame:
+def read_pool(
+    states: Sequence[VideoState], workspace: Workspace, tally: Tally | None = None
+) -> pl.DataFrame:
     """All candidate samples, without their bytes, sorted by sample id.
 
     Raises:
-        ConfigError: There is not one.
+        ConfigError: There is not one; the commonest reasons are named.
     """
     columns = [name for name in SAMPLE_COLUMNS if name != "payload"]
     tables = [
@@ -256,11 +274,22 @@ def read_pool(states: Sequence[VideoState], workspace: Workspace) -> pl.DataFram
     ]  # fmt: skip
     pool = pl.concat(tables) if tables else pl.DataFrame()
     if pool.is_empty():
-        raise ConfigError(
+        raise _no_samples(tally)
+    return pool.sort("sample_id")
+
+
+def _no_samples(tally: Tally | None) -> ConfigError:
+    rows = tally.rows if tally else []
+    reasons = Counter((row.source, row.kind, row.reason) for row in rows)
+    if not reasons:
+        return ConfigError(
             "no source gave a single sample.",
             action="See `medvid convert` on one source, or loosen the clip settings.",
         )
-    return pool.sort("sample_id")
+    told = [f"{count} {source} {kind}: {reason}" for (source, kind, reason), count
+            in reasons.most_common()]  # fmt: skip
+    first = next(r for r in rows if (r.source, r.kind, r.reason) == reasons.most_common(1)[0][0])
+    return ConfigError(f"no source gave a single sample: {bounded(told)}.", action=first.action)
 
 
 def frames_needed(

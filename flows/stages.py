@@ -50,6 +50,8 @@ def convert_unit(work: Path, recording: Recording) -> dict[str, Any]:
             file=error.source or "", line=error.line, field=error.field or "",
         )  # fmt: skip
         return {"ok": False, "rows": [row.model_dump(mode="json")]}
+    except OSError as error:
+        return {"ok": False, "rows": [_unreadable(recording, error).model_dump(mode="json")]}
     (work / ANNOTATION_FILE).write_bytes(annotation.model_dump_json().encode())
     dropped = [i for i in annotation.issues if i.disposition is Disposition.DROPPED]
     rows = [
@@ -66,6 +68,18 @@ def convert_unit(work: Path, recording: Recording) -> dict[str, Any]:
         "video": annotation.video.model_dump(mode="json"),
         "revision": annotation.revision,
     }
+
+
+def _unreadable(recording: Recording, error: OSError) -> QuarantineRow:
+    """Row of a video whose native files the system does not give out."""
+    path = Path(str(error.filename or ""))
+    inside = path.is_relative_to(recording.root)
+    file = path.relative_to(recording.root).as_posix() if inside else path.name
+    return QuarantineRow(
+        source=recording.source, video_id=recording.video_id, stage="convert", kind="video",
+        reason="unreadable_file", detail=f"the file cannot be read: {error.strerror}.", file=file,
+        action="Make the file readable; the next build tries it by itself.",
+    )  # fmt: skip
 
 
 def _reason(error: SourceError) -> str:

@@ -91,12 +91,25 @@ def _flag_settings(
         name, equals, root = item.partition("=")
         if not equals:
             raise ConfigError(f"{item!r} is not NAME=ROOT.", field="--source")
-        named.append({"name": name, "root": Path(root), "extra_tasks": extras.pop(name, [])})
-    if extras:
+        named.append({"name": name, "root": Path(root)})
+    return settings | {EXTRA_TASKS: extras} | ({"sources": named} if named else {})
+
+
+EXTRA_TASKS = "extra tasks"
+
+
+def _with_extra_tasks(config: BuildConfig, extras: dict[str, list[str]]) -> BuildConfig:
+    """Add the tasks of --extra-task to the sources they name, from flags or from the file."""
+    strangers = sorted(set(extras) - {source.name for source in config.sources})
+    if strangers:
         raise ConfigError(
-            f"extra tasks for {sorted(extras)}, which no --source names.", field="--extra-task"
+            f"extra tasks for {strangers}, which the build does not hold.", field="--extra-task"
         )
-    return settings | ({"sources": named} if named else {})
+    settings = config.model_dump()
+    for source in settings["sources"]:
+        added = [*source["extra_tasks"], *extras.get(source["name"], [])]
+        source["extra_tasks"] = list(dict.fromkeys(added))
+    return make_config(settings)
 
 
 def resolve(
@@ -111,11 +124,9 @@ def resolve(
     Raises:
         ConfigError: Neither names what a build needs, or a setting means nothing.
     """
-    if "output" in settings:
-        output = Path(settings["output"])
-        settings.setdefault("workspace", output.parent / f"{output.name}.workspace")
-        settings.setdefault("name", output.name)
+    extras = settings.pop(EXTRA_TASKS, {})
     base = load_config(path, settings) if path else _from_flags(settings)
+    base = _with_extra_tasks(base, extras)
     changes: dict[str, Any] = {}
     if media is not None:
         changes["media"] = base.media.model_dump() | {"mode": media}
@@ -146,19 +157,25 @@ def run(config: BuildConfig, *, server: bool, wait: bool, quiet: bool) -> "Build
         return run_with_prefect(config, progress, wait=wait)
 
 
+def result_facts(result: "BuildResult") -> dict[str, Any]:
+    """What a build made, as JSON values."""
+    published = result.published
+    return {
+        "release": str(published.root), "manifest_sha256": published.manifest_sha256,
+        "changed": published.changed, "bytes": published.size, "seconds": result.seconds,
+        "samples": _sample_counts(published.root),
+        "videos": {name: dict(c) for name, c in result.tally.videos.items()},
+        "quarantined": len(result.tally.rows),
+    }  # fmt: skip
+
+
 def print_result(result: "BuildResult", *, as_json: bool) -> None:
     """Print what a build made: source by task, what was dropped, bytes, seconds."""
+    if as_json:
+        print_json(result_facts(result))
+        return
     root = result.published.root
     counts = _sample_counts(root)
-    if as_json:
-        print_json({
-            "release": str(root), "manifest_sha256": result.published.manifest_sha256,
-            "changed": result.published.changed, "bytes": result.published.size,
-            "seconds": result.seconds, "samples": counts,
-            "videos": {name: dict(c) for name, c in result.tally.videos.items()},
-            "quarantined": len(result.tally.rows),
-        })  # fmt: skip
-        return
     tasks = sorted({row["task"] for row in counts})
     sources = sorted({row["source"] for row in counts})
     cells = {(row["source"], row["task"]): row["samples"] for row in counts}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medvid.cli.build import JsonOption, ServerOption, print_result, run
+from medvid.cli.build import JsonOption, ServerOption, print_result, result_facts, run
 from medvid.cli.inspection import write_sheet
 from medvid.cli.output import console, print_json
 from medvid.media import run_isolated
@@ -41,14 +41,16 @@ def demo(
     config = demo_config(folder, workers=workers, seed=seed)
     drawn = time.monotonic() - started
     result = run(config, server=server, wait=False, quiet=as_json)
-    print_result(result, as_json=as_json)
+    if not as_json:
+        print_result(result, as_json=False)
     checks = verify_release(config.output)
     failed = [failure for check in checks for failure in check.failures]
     if failed:
         raise ReleaseError(f"the demo's release is not sound: {failed[0]}")
     sheets = _sheets(config.output, folder / "sheets")
     if as_json:
-        print_json({"sheets": [str(path) for path in sheets], "verified": True})
+        sheet_paths = [str(path) for path in sheets]
+        print_json(result_facts(result) | {"sheets": sheet_paths, "verified": True})
         return
     checked = sum(check.checked for check in checks)
     console.print(f"verified         {checked:,} things checked, none failed")

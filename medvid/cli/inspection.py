@@ -14,6 +14,7 @@ from medvid.shards import ReleaseReader
 from medvid.shards.aside import write_whole
 from schemas.errors import ReleaseError
 from schemas.sample import Sample
+from schemas.tables import SAMPLES, read_table
 
 SHOWN = 20
 
@@ -53,7 +54,7 @@ def write_sheet(reader: ReleaseReader, sample: Sample, path: Path) -> Path:
 
 
 def _index(release: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(release / "index" / "samples.parquet")
+    return pl.DataFrame(read_table(release / "index" / "samples.parquet", SAMPLES)).lazy()
 
 
 def _resolve(release: Path, prefix: str) -> str:

@@ -109,4 +109,10 @@ def build_of(release: Path) -> BuildConfig:
             action="Run `medvid build` with its configuration instead.",
         )
     settings: dict[str, Any] = orjson.loads(path.read_bytes())["config"]
-    return make_config(settings, source=RUN_FILE)
+    config = make_config(settings, source=RUN_FILE)
+    if config.output.absolute() != release.absolute():
+        raise ReleaseError(
+            f"this release was built as {config.output.name} in another folder and moved here.",
+            source=release.name, action="Retry it where it was built, or build it here.",
+        )  # fmt: skip
+    return config

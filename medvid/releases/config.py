@@ -1,5 +1,6 @@
 """A build as one document: sources, media, clips, splits, shards."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -80,7 +81,8 @@ class BuildConfig(Model):
         shards: Number of shards.
         selfcontained: Write `standard-selfcontained/` too.
         workers: Processes at a time; never changes a byte of the output.
-        date_published: Date the metadata states, since no clock enters a release.
+        date_published: Date the metadata states, `2026-01-31`; no clock enters a release, so none
+            is stated unless given.
     """
 
     name: str = Field(default="release", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -95,7 +97,7 @@ class BuildConfig(Model):
     shards: ShardConfig = ShardConfig()
     selfcontained: bool = False
     workers: PositiveInt = 2
-    date_published: str = Field(default="2026-11-23", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    date_published: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
     @model_validator(mode="after")
     def _sources_are_distinct(self) -> Self:
@@ -111,6 +113,14 @@ class BuildConfig(Model):
             if settings.seed != self.seed:
                 object.__setattr__(self, part, settings.model_copy(update={"seed": self.seed}))
         return self
+
+    def anchored(self) -> Self:
+        """The same build with absolute paths, so that it can be run from any folder."""
+        sources = tuple(
+            source.model_copy(update={"root": source.root.absolute()}) for source in self.sources
+        )
+        places = {"output": self.output.absolute(), "workspace": self.workspace.absolute()}
+        return self.model_copy(update={**places, "sources": sources})
 
     def resolved(self) -> dict[str, Any]:
         """Every setting that can change a byte of the release, and no path of this machine."""
@@ -143,11 +153,18 @@ def load_config(path: Path, overrides: dict[str, Any]) -> BuildConfig:
 
 
 def make_config(settings: dict[str, Any], *, source: str | None = None) -> BuildConfig:
-    """Validate settings into a build.
+    """Validate settings into a build; name and workspace follow from the output where not given.
 
     Raises:
         ConfigError: A setting means nothing; every bad one is named.
     """
+    if settings.get("output"):
+        output = Path(settings["output"])
+        derived = {
+            "name": re.sub(r"[^A-Za-z0-9_.-]+", "-", output.name).strip("-.") or "release",
+            "workspace": output.parent / f"{output.name}.workspace",
+        }
+        settings = derived | {key: value for key, value in settings.items() if value is not None}
     try:
         return BuildConfig(**settings)
     except ValidationError as error:

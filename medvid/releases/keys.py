@@ -15,6 +15,10 @@ from schemas.video import MediaKind, MediaRef, Recording
 HashFile = Callable[[Path], str]
 """Returns the SHA-256 of a file, cached or not."""
 
+_HEADER_BYTES = 1 << 20
+UNREADABLE = "unreadable"
+"""Stands for the hash of a file that is there and cannot be read."""
+
 _CODE_SUFFIXES = (".py", ".md", ".yaml", ".html")
 
 
@@ -62,8 +66,7 @@ def recording_key(recording: Recording, converter_key: str, hash_file: HashFile)
     """
     labels = []
     for name in recording.files:
-        path = recording.root / name
-        labels.append([name, hash_file(path) if path.is_file() else None])
+        labels.append([name, _hash_of(recording.root / name, hash_file)])
     media = recording.media.model_dump(mode="json") if recording.media else None
     return content_key(
         "convert", converter_key, recording.source, recording.video_id, labels, recording.record,
@@ -71,7 +74,9 @@ def recording_key(recording: Recording, converter_key: str, hash_file: HashFile)
     )  # fmt: skip
 
 
-def _pictures(root: Path, media: MediaRef | None, hash_file: HashFile) -> list[str] | str | None:
+def _pictures(
+    root: Path, media: MediaRef | None, hash_file: HashFile
+) -> list[str | None] | str | None:
     """What a converter may read of the pictures: which frames exist, and how large they are."""
     if media is None:
         return None
@@ -80,7 +85,18 @@ def _pictures(root: Path, media: MediaRef | None, hash_file: HashFile) -> list[s
         sample = [hash_file(root / media.path / name) for name in (names or [])[:1]]
         return None if names is None else [*names, *sample]
     path = root / media.path
-    return hash_file(path) if path.is_file() else None
+    return _ends(path) if path.is_file() else None
+
+
+def _ends(path: Path) -> str:
+    """Hash of a video's size, first and last MiB: its headers, without reading it whole."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as handle:
+        digest.update(handle.read(_HEADER_BYTES))
+        handle.seek(max(0, size - _HEADER_BYTES))
+        digest.update(handle.read(_HEADER_BYTES))
+    return digest.hexdigest()
 
 
 def _listing(root: Path, media: MediaRef | None) -> list[str] | None:
@@ -89,9 +105,11 @@ def _listing(root: Path, media: MediaRef | None) -> list[str] | None:
         return None
     pattern = re.compile(media.pattern)
     folder = root / media.path
-    if not folder.is_dir():
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
         return None
-    return sorted(path.name for path in folder.iterdir() if pattern.fullmatch(path.name))
+    return sorted(name for name in names if pattern.fullmatch(name))
 
 
 def media_content_key(root: Path, media: MediaRef, hash_file: HashFile) -> str:
@@ -101,11 +119,18 @@ def media_content_key(root: Path, media: MediaRef, hash_file: HashFile) -> str:
         MissingSourceError: The file or folder is not there.
     """
     path = root / media.path
+    place = ["outside"] if _escapes(root, path) else []
     if media.kind is MediaKind.VIDEO:
-        if not path.is_file():
+        digest = _hash_of(path, hash_file)
+        if digest is None:
             raise MissingSourceError("the video file is not there.", source=media.path)
-        return content_key("video", hash_file(path))
+        return content_key("video", digest, *place)
     names = _listing(root, media)
     if names is None:
         raise MissingSourceError("the frame folder is not there.", source=media.path)
-    return content_key("frames", media.pattern, [[name, hash_file(path / name)] for name in names])
+    files = [[name, _hash_of(path / name, hash_file), *_link(root, path / name)] for name in names]
+    return content_key("frames", media.pattern, files, *place)
+
+
+def _link(root: Path, path: Path) -> list[str]:
+    return ["outside"] if path.is_symlink() and _escapes(root, path) else []

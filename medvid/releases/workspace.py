@@ -1,10 +1,9 @@
 """The workspace: a store of finished work by content key, a ledger, and a lock."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +11,7 @@ from typing import Any, Self
 import orjson
 
 from medvid.releases.ledger import Ledger, UnitRecord
-from schemas.errors import ReleaseError
+from medvid.releases.locks import hold_lock
 
 RESULT_FILE = "result.json"
 
@@ -32,15 +31,21 @@ class Workspace:
     def __init__(self, root: Path, *, wait: bool = False) -> None:
         self.root = root
         self._wait = wait
-        self._lock_fd: int | None = None
+        self._lock = ExitStack()
         self.ledger: Ledger
 
     def __enter__(self) -> Self:
         self.root.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        shutil.rmtree(self.tmp, ignore_errors=True)
-        self.tmp.mkdir()
-        self.ledger = Ledger(self.root / "ledger.sqlite")
+        self._lock.enter_context(
+            hold_lock(self.root / "lock", "working in this workspace", wait=self._wait)
+        )
+        try:
+            shutil.rmtree(self.tmp, ignore_errors=True)
+            self.tmp.mkdir()
+            self.ledger = Ledger(self.root / "ledger.sqlite")
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(
@@ -51,9 +56,7 @@ class Workspace:
     ) -> None:
         self.ledger.close()
         shutil.rmtree(self.tmp, ignore_errors=True)
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
+        self._lock.close()
 
     @property
     def tmp(self) -> Path:
@@ -69,26 +72,8 @@ class Workspace:
         """Folder of a finished unit."""
         return self.root / "store" / stage / key
 
-    def _take_lock(self) -> None:
-        fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        mode = fcntl.LOCK_EX if self._wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-        try:
-            fcntl.flock(fd, mode)
-        except BlockingIOError as error:
-            os.close(fd)
-            raise ReleaseError(
-                "another build is working in this workspace.",
-                source=self.root.name,
-                action="Wait for it to end, pass --wait, or give another --workspace.",
-            ) from error
-        self._lock_fd = fd
-
     def finished(self, keys: list[str]) -> dict[str, UnitRecord]:
-        """Units that are done and whose outputs are still there with the right size.
-
-        A unit whose folder was renamed into place just before a kill, and so is missing in the
-        ledger, is taken in.
-        """
+        """Units in the ledger whose outputs are still there with the right size."""
         found = self.ledger.find(keys)
         for key, record in list(found.items()):
             if not self._is_intact(record):

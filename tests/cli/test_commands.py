@@ -189,3 +189,24 @@ def test_an_error_ends_with_one_line_and_exit_code_one(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("medvid: ")
     assert "Traceback" not in done.stderr
+
+
+def test_retry_of_a_moved_release_is_refused(medvid: Medvid, release: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(release, tmp_path / "moved")
+    with pytest.raises(ReleaseError, match="moved here"):
+        medvid("quarantine", tmp_path / "moved", "--retry", "--no-server")
+
+
+def test_extra_tasks_extend_a_file(medvid: Medvid, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "build.yaml").write_text(
+        f"output: out\nmedia: {{mode: none}}\nsources:\n  - {{name: cholect50, root: {tree}}}\n"
+    )
+    result = medvid(
+        "build", tmp_path / "build.yaml", "--extra-task", "cholect50:region_caption",
+        "--no-server", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with pytest.raises(ConfigError, match="nurvid"):
+        medvid("build", tmp_path / "build.yaml", "--extra-task", "nurvid:tal", "--no-server")

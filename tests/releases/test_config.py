@@ -70,3 +70,24 @@ def test_missing_file_is_said(tmp_path: Path) -> None:
 def test_a_build_needs_a_source() -> None:
     with pytest.raises(ConfigError, match="sources"):
         make_config({"output": "a", "workspace": "b"})
+
+
+def test_name_and_workspace_follow_from_the_output() -> None:
+    sources = [{"name": "cholect50", "root": "native"}]
+    config = make_config({"output": Path("a/mein Bündel"), "sources": sources})
+    assert config.workspace == Path("a/mein Bündel.workspace")
+    assert config.name == "mein-B-ndel"
+
+
+def test_a_workspace_of_the_file_survives_an_output_flag(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD), {"output": Path("/elsewhere/r")})
+    assert config.workspace == tmp_path / "work"
+    assert config.name == "small"
+
+
+def test_an_anchored_build_runs_from_any_folder(tmp_path: Path) -> None:
+    sources = [{"name": "cholect50", "root": "native"}]
+    config = make_config({"output": "out", "sources": sources}).anchored()
+    assert config.output.is_absolute()
+    assert config.workspace.is_absolute()
+    assert config.sources[0].root.is_absolute()
