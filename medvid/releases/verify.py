@@ -31,6 +31,10 @@ _SHARED_COLUMNS = (
 """What a sample and its row of the index both say."""
 
 
+Stored = dict[tuple[str, str], dict[int, int]]
+"""Tick by native frame number, by source and video."""
+
+
 @dataclass(slots=True)
 class Check:
     """One kind of check.
@@ -148,9 +152,9 @@ class _Verifier:
     def annotations(self) -> Check:
         check = Check("samples are where the index says, legal, and answer in their grammar")
         stored = {
-            (source, video_id): set(index)
-            for source, video_id, index in self.frames.group_by("source", "video_id")
-            .agg("index")
+            (source, video_id): dict(zip(index, tick, strict=True))
+            for source, video_id, index, tick in self.frames.group_by("source", "video_id")
+            .agg("index", "tick")
             .iter_rows()
         }
         for prefix in ("", "standard_"):
@@ -176,7 +180,7 @@ class _Verifier:
         shard: str,
         rows: pl.DataFrame,
         prefix: str,
-        stored: dict[tuple[str, str], set[int]],
+        stored: Stored,
     ) -> None:
         expected = {row["sample_id"]: row for row in rows.iter_rows(named=True)}
         for key, offset, size, payload in _members(self.root / shard, shard, check):
@@ -319,10 +323,15 @@ def _sample_fault(payload: bytes, row: dict[str, Any]) -> str | None:
     return None
 
 
-def _frame_fault(payload: bytes, stored: dict[tuple[str, str], set[int]]) -> str | None:
+def _frame_fault(payload: bytes, stored: Stored) -> str | None:
     sample = orjson.loads(payload)
-    missing = set(sample["frame_index"]) - stored.get((sample["source"], sample["video_id"]), set())
-    return f"needs frames {sorted(missing)[:5]} that are not stored." if missing else None
+    ticks = stored.get((sample["source"], sample["video_id"]), {})
+    missing = [index for index in sample["frame_index"] if index not in ticks]
+    if missing:
+        return f"needs frames {missing[:5]} that are not stored."
+    if [ticks[index] for index in sample["frame_index"]] != sample["frame_tick"]:
+        return "places its frames at other times than the frame table."
+    return None
 
 
 def _jpeg_fault(row: dict[str, Any], payload: bytes) -> str | None:
