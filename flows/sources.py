@@ -24,7 +24,7 @@ from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
 from medvid.releases.units import Outcome, Unit
 from medvid.releases.workspace import Workspace
-from schemas.errors import ConfigError, MissingSourceError, bounded
+from schemas.errors import ConfigError, MissingSourceError, SourceError, bounded
 from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
 from schemas.source import SourceSpec, TaskName

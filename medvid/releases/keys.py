@@ -16,6 +16,7 @@ HashFile = Callable[[Path], str]
 """Returns the SHA-256 of a file, cached or not."""
 
 _HEADER_BYTES = 1 << 20
+
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that is there and cannot be read."""
 
@@ -64,9 +65,7 @@ def recording_key(recording: Recording, converter_key: str, hash_file: HashFile)
         converter_key: Hash of the converter's code and specification.
         hash_file: Returns the SHA-256 of a file.
     """
-    labels = []
-    for name in recording.files:
-        labels.append([name, _hash_of(recording.root / name, hash_file)])
+    labels = [[name, _hash_of(recording.root / name, hash_file)] for name in recording.files]
     media = recording.media.model_dump(mode="json") if recording.media else None
     return content_key(
         "convert", converter_key, recording.source, recording.video_id, labels, recording.record,
@@ -82,10 +81,28 @@ def _pictures(
         return None
     if media.kind is MediaKind.FRAMES:
         names = _listing(root, media)
-        sample = [hash_file(root / media.path / name) for name in (names or [])[:1]]
+        sample = [_hash_of(root / media.path / name, hash_file) for name in (names or [])[:1]]
         return None if names is None else [*names, *sample]
-    path = root / media.path
-    return _ends(path) if path.is_file() else None
+    return _hash_of(root / media.path, _ends)
+
+
+def _hash_of(path: Path, hash_file: HashFile) -> str | None:
+    """SHA-256 of a file, None where there is none, a word where it cannot be read.
+
+    The word makes another key of it, so that a file is tried again once it can be read.
+    """
+    try:
+        return hash_file(path) if path.is_file() else None
+    except OSError:
+        return UNREADABLE
+
+
+def _escapes(root: Path, path: Path) -> bool:
+    """Whether links lead out of the root: such a file is refused whatever its bytes are."""
+    try:
+        return not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return True
 
 
 def _ends(path: Path) -> str:
