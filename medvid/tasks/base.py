@@ -24,11 +24,14 @@ class TaskSettings(Model):
         seed: Seed of every hash choice.
         max_grounding_per_clip: At most this many spatiotemporal grounding samples per clip.
         max_regions_per_clip: At most this many region captions per clip.
+        triplet_questions: Ask when each action triplet happens too, where a source labels them;
+            beyond the published matrix, so off by default.
     """
 
     seed: int = 0
     max_grounding_per_clip: int = Field(default=12, ge=1)
     max_regions_per_clip: int = Field(default=8, ge=1)
+    triplet_questions: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from functools import cached_property
 from medvid.tasks.grammar import deciseconds
 from schemas.annotation import VideoAnnotation
 from schemas.clip import Clip
-from schemas.geometry import Box
+from schemas.geometry import Box, Triplet
 from schemas.source import SourceSpec
 from schemas.timeline import Segment
+
+NO_DEED = "null"
+"""How CholecT50 begins the verb and the target of an instrument that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class VideoView:
         if vocabulary is not None:
             return vocabulary.labels
         return tuple(dict.fromkeys(sorted(segment.label for _, segment in self.labelled)))
+
+    @cached_property
+    def deeds_at(self) -> Mapping[int, tuple[Triplet, ...]]:
+        """Triplets of a deed by tick, each once, in the order of the annotation."""
+        found: dict[int, dict[Triplet, None]] = {}
+        for entry in self.annotation.triplets:
+            parts = (entry.triplet.verb, entry.triplet.target)
+            if all(part is not None and not part.startswith(NO_DEED) for part in parts):
+                found.setdefault(entry.tick, {})[entry.triplet] = None
+        return {tick: tuple(triplets) for tick, triplets in found.items()}
 
     @cached_property
     def boxes_at(self) -> Mapping[int, Mapping[str, tuple[int, ...]]]:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medvid.tasks import get_task
 from medvid.tasks.base import ClipContext
 from medvid.tasks.modules.tal import merge_events
-from schemas.annotation import VideoAnnotation
+from schemas.annotation import FrameTriplet, VideoAnnotation
 from schemas.caption import Caption
 from schemas.clip import Clip
+from schemas.geometry import Triplet
 from schemas.sample import Sample
 from schemas.timeline import SegmentKind, TimeBase
 
@@ -276,3 +278,23 @@ def test_next_action_is_not_told_across_time_nobody_vouches_for(
     assert dict(inside.drops) == {"unknown_between": 1}
     after = make_context(make_video(rows, excluded=[(30, 35)]), make_clip(range(20)))
     assert [s.answer for s in ask("next_action", after)] == ["tying"]
+
+
+def test_triplets_are_asked_about_only_by_setting(
+    make_video: VideoMaker, make_clip: ClipMaker, make_context: ContextMaker, ask: Ask
+) -> None:
+    def at(tick: int, verb: str = "dissect", target: str = "gallbladder") -> FrameTriplet:
+        triplet = Triplet(instrument="hook", verb=verb, target=target)
+        return FrameTriplet(tick=tick, triplet=triplet)
+
+    triplets = (at(2), at(3), at(3), at(5), at(7, "null_verb", "null_target"), at(40))
+    video = make_video([(0, 10, "cutting"), (12, 20, "tying")], triplets=triplets)
+    plain = ask("tal", make_context(video, make_clip(range(20))))
+    assert all("triplet" not in sample.subject for sample in plain)
+    asked = make_context(video, make_clip(range(20)), settings={"triplet_questions": True})
+    found = [sample for sample in ask("tal", asked) if "triplet" in sample.subject]
+    assert [(s.label, s.answer) for s in found] == [
+        ("hook,dissect,gallbladder", "2.0-3.0, 5.0-5.0 seconds.")
+    ]
+    assert all(word in found[0].question for word in ("hook", "dissect", "gallbladder"))
+    assert get_task("tal").parse_(found[0].answer) == found[0].target_value()

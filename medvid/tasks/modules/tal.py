@@ -17,6 +17,7 @@ from typing import TypedDict
 from medvid.tasks.base import ClipContext, Task
 from medvid.tasks.grammar import Cursor, fail, require_span, time_text
 from medvid.tasks.samples import Finding, make_sample, segment_record
+from medvid.tasks.triplets import triplet_name, triplet_spans
 from medvid.tasks.view import Event
 from medvid.tasks.wording import Wording
 from schemas.errors import SampleError
@@ -46,6 +47,21 @@ WORDING = Wording(
 )
 
 
+TRIPLET_WORDING = Wording(
+    asks=(
+        "An action is an instrument, a verb and a target. Give the times of this one: {instrument},"
+        " {verb}, {target}.",
+        "In which stretches of the clip do instrument {instrument}, verb {verb} and target {target}"
+        " go together?",
+        "List every span in which the instrument ({instrument}), what it does ({verb}) and what it"
+        " does it to ({target}) are all as named.",
+        "Take the triplet of {instrument}, {verb} and {target}: from when to when does it hold?",
+        "Note start and end, in seconds, of each run of the action made up of {instrument}, {verb}"
+        " and {target}.",
+    ),
+)
+
+
 class Span(TypedDict):
     """A stretch of clip-relative seconds, both ends inclusive sampled frames."""
 
@@ -65,6 +81,11 @@ class TemporalLocalisation:
         Counts `segment_without_frame` (no sampled frame lies in it), `no_segments`, and
         `whole_clip` (the only label fills the clip: the answer would be the clip's own length).
         """
+        yield from self._about_labels(context)
+        if context.settings.triplet_questions:
+            yield from self._about_triplets(context)
+
+    def _about_labels(self, context: ClipContext) -> Iterator[Sample]:
         view = context.view
         if view.unseen:
             context.drops["segment_without_frame"] += view.unseen
@@ -81,6 +102,23 @@ class TemporalLocalisation:
                 context.drops["whole_clip"] += 1
                 continue
             yield self._sample(context, label, events, spans)
+
+    def _about_triplets(self, context: ClipContext) -> Iterator[Sample]:
+        """One sample for each instrument, verb and target the clip shows together."""
+        tenths = context.view.tenths
+        for triplet, spans in triplet_spans(context.view).items():
+            target = [Span(start=tenths[a] / 10, end=tenths[b] / 10) for a, b in spans]
+            name = triplet_name(triplet)
+            words = {
+                "instrument": _phrase(context, "instrument", triplet.instrument),
+                "verb": _phrase(context, "verb", triplet.verb or ""),
+                "target": _phrase(context, "target", triplet.target or ""),
+            }
+            yield make_sample(context, Finding(
+                task=self.name, qa_type="tal", subject={"triplet": name}, label=name,
+                answer=self.format_(target), target=target, wording=TRIPLET_WORDING, values=words,
+                records=[f"triplet:{name}"],
+            ))  # fmt: skip
 
     def _sample(
         self,
@@ -157,6 +195,11 @@ def merge_events(context: ClipContext, events: Sequence[Event]) -> list[tuple[in
         spans.append((event.first, event.last))
         end_tick = max(end_tick, segment.end)
     return spans
+
+
+def _phrase(context: ClipContext, vocabulary: str, label: str) -> str:
+    known = context.spec.vocabularies.get(vocabulary)
+    return known.phrase(label) if known else label.replace("_", " ")
 
 
 TASK: Task = TemporalLocalisation()
