@@ -21,6 +21,7 @@ from flows.sources import (
     read_pool,
 )
 from medvid.releases.config import BuildConfig
+from medvid.releases.disk import naming_full_disk
 from medvid.releases.locks import hold_lock, output_lock
 from medvid.releases.publish import Published, recover_output
 from medvid.releases.units import Executor, Progress, Unit, run_stage
@@ -78,6 +79,7 @@ def build_release(
     timed = _Timed(progress)
     started = time.monotonic()
     with (
+        naming_full_disk(),
         hold_lock(output_lock(config.output), "writing this release", wait=wait),
         Workspace(config.workspace, wait=wait) as workspace,
     ):

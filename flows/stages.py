@@ -13,6 +13,7 @@ import orjson
 from converters.registry import get_converter
 from medvid.captions import CaptionSettings, write_captions
 from medvid.media import (
+    MediaVerdict,
     check_media,
     encode_jpeg,
     frames_of_probe,
@@ -105,7 +106,11 @@ class MediaPayload:
 
 def media_unit(work: Path, payload: MediaPayload) -> dict[str, Any]:
     """Decode everything once, and remember which frames exist and when they are shown."""
-    verdict = check_media(payload.root, payload.media)
+    try:
+        verdict = check_media(payload.root, payload.media)
+    except OSError as error:
+        detail = f"The system does not give the file out: {error.strerror}."
+        verdict = MediaVerdict(ok=False, reason="unreadable", detail=detail, frames=0)
     info: dict[str, Any] = {
         "ok": verdict.ok, "reason": verdict.reason, "detail": verdict.detail,
         "frames": verdict.frames, "bad_indices": list(verdict.bad_indices),

@@ -1,17 +1,27 @@
-"""Foresee a full disk before the first byte is written."""
+"""Foresee a full disk before the first byte is written, and say so where one was met."""
 
+import errno
 import shutil
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import ReleaseError
+from schemas.errors import MedVidError, ReleaseError
 
 BYTES_PER_PIXEL = 0.25
 """Upper estimate of JPEG at quality 90 with 4:2:0 chroma; real surgical frames take 0.10-0.22."""
 
 JOIN_FACTOR = 2
 """Frames lie in pieces and in their tar at once while a shard is joined."""
+
+_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_WORDS = (
+    "No space left on device", "File too large", "Disk quota exceeded",
+    "database or disk is full", "disk I/O error",
+)  # fmt: skip
+"""How SQLite and Polars, which keep no error number, tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +69,29 @@ def require_space(need: SpaceNeed, folder: Path) -> None:
             action="Free the disk, give another --workspace, or store smaller frames "
             "(media.long_side).",
         )
+
+
+@contextmanager
+def naming_full_disk() -> Iterator[None]:
+    """Turn whatever a full disk makes a library raise into one error that says what to do.
+
+    Raises:
+        ReleaseError: The disk, or a limit on file sizes, took no more.
+    """
+    try:
+        yield
+    except MedVidError:
+        raise
+    except (OSError, sqlite3.Error, RuntimeError) as error:
+        if not _tells_of_full_disk(error):
+            raise
+        raise ReleaseError(
+            "the disk of the workspace or of the output is full.",
+            action="Free space and run the same build again: what is finished is kept.",
+        ) from error
+
+
+def _tells_of_full_disk(error: Exception) -> bool:
+    text = str(error)
+    known = isinstance(error, OSError) and error.errno in _FULL_ERRNOS
+    return known or any(words in text for words in _FULL_WORDS)

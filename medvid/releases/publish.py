@@ -126,6 +126,7 @@ def recover_output(output: Path) -> None:
     before = _before(output)
     if before.exists() and not output.exists():
         before.rename(output)
+    shutil.rmtree(before, ignore_errors=True)
     occupied = output.exists() and (output.is_file() or any(output.iterdir()))
     if occupied and not (output / MANIFEST_FILE).is_file():
         raise ReleaseError(

@@ -41,7 +41,7 @@ class Workspace:
         )
         try:
             shutil.rmtree(self.tmp, ignore_errors=True)
-            self.tmp.mkdir()
+            self.tmp.mkdir(exist_ok=True)  # a killed build's last worker may still write there
             self.ledger = Ledger(self.root / "ledger.sqlite")
         except BaseException:
             self._lock.close()
