@@ -201,9 +201,10 @@ def refused_in_one_line(process: "subprocess.Popen[str]") -> str:
 def test_files_that_may_not_grow_end_the_build_in_one_line(
     tree: Path, undisturbed: str, tmp_path: Path
 ) -> None:
-    """Each limit stops another stage: the ledger, an index of the release, a tar, the report."""
+    """The limits stop the ledger before the first stage, and again in the middle of one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for limit in (6_000, 60_000, 200_000):
+    reached = []
+    for limit in (6_000, 200_000):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
             process = start(tmp_path, tree)
@@ -212,6 +213,9 @@ def test_files_that_may_not_grow_end_the_build_in_one_line(
         told = refused_in_one_line(process)
         assert "full" in told or "File too large" in told
         assert not (tmp_path / "release").exists()
+        events = (tmp_path / "workspace" / "events.jsonl").read_text()
+        reached.append('"convert"' in events)
+    assert reached == [False, True]
     run_to_the_end(tmp_path, tree)
     assert manifest_hash(tmp_path / "release") == undisturbed
     assert remains_of(tmp_path) == []
@@ -251,3 +255,24 @@ def test_a_full_disk_ends_the_build_in_one_line_and_room_lets_it_go_on(
     run_to_the_end(small_disk, tree)
     assert manifest_hash(small_disk / "release") == undisturbed
     assert remains_of(small_disk) == []
+
+
+def test_a_full_disk_of_the_output_alone_leaves_no_half_release(
+    tree: Path, undisturbed: str, small_disk: Path, tmp_path: Path
+) -> None:
+    """The workspace has room: only publishing fails, and the next build does nothing else."""
+    (small_disk / "workspace").symlink_to(tmp_path / "workspace")
+    (tmp_path / "workspace").mkdir()
+    free = os.statvfs(small_disk)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - 400_000))
+    assert "full" in refused_in_one_line(start(small_disk, tree))
+    events = (tmp_path / "workspace" / "events.jsonl").read_text()
+    assert '"event":"start","stage":"publish"' in events
+    assert not (small_disk / "release").exists()
+    assert remains_of(small_disk) == []
+    ballast.unlink()
+    run_to_the_end(small_disk, tree)
+    again = (tmp_path / "workspace" / "events.jsonl").read_text().removeprefix(events)
+    assert '"event":"unit"' not in again
+    assert manifest_hash(small_disk / "release") == undisturbed
