@@ -137,6 +137,22 @@ VIDEOS: Final = _schema(
 """One row a video; `native_split` and `links` are JSON objects of strings."""
 
 
+LEFT_OUT: Final = _schema(
+    "left_out",
+    [
+        _field(name, pa.string())
+        for name in (
+            "sample_id", "source", "video_id", "identity", "clip_id", "task", "qa_type", "label",
+            "split", "reason",
+        )
+    ],
+    sort_by=("source", "video_id", "sample_id"),
+    unique=("sample_id",),
+)  # fmt: skip
+"""One row a pair that was built and is in no split of the release, with the reason: `held_out`, an
+unused pair of a test identity, or `over_quota`."""
+
+
 def table_of(rows: Iterable[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Build a table from rows; keys that are no column are left out, absent ones become null."""
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("configs", "converters", "data_cards", "flows", "medvid", "schemas")
+PACKAGES = ("annotation", "configs", "converters", "data_cards", "flows", "medvid", "schemas")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,1 @@
+"""What talks to language models, and the sentence encoder that needs no network."""
