@@ -12,6 +12,7 @@ MedVidError
 │   └── LeakageError            one identity in two splits
 ├── ShardError                  a tar or an index that does not hold what it says
 ├── CorrectionError             an annotator's fix that cannot be applied
+├── SubmissionError             predictions that cannot be read or scored
 ├── ReleaseError                a workspace or a release in the wrong state
 └── ConfigError                 a setting that means nothing
 ```
@@ -144,6 +145,12 @@ class CorrectionError(MedVidError, ValueError):
     """An annotator's fix that cannot be applied."""
 
     default_action = "Send the task back to its annotator."
+
+
+class SubmissionError(MedVidError, ValueError):
+    """A file of predictions that cannot be read, or cannot be scored against a truth."""
+
+    default_action = "`medvid submission check` lists everything that is wrong with it."
 
 
 class ReleaseError(MedVidError):
