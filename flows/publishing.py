@@ -20,6 +20,7 @@ from flows.tables import INDEX_FILE, MEDIA_INDEX
 from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
 from medvid.releases.croissant import render_croissant
+from medvid.releases.gc import record_use
 from medvid.releases.keys import code_key
 from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
 from medvid.releases.report import render_report
@@ -72,6 +73,7 @@ def publish(
         staging.write("build.json", build_record(config, states, assembly))
         _describe(staging, config, assembly, tally)
         sha256 = staging.seal()
+        record_use(workspace, staging.root, config.output, sha256)
         changed = sha256 != manifest_hash(config.output)
         if changed:
             staging.write(RUN_FILE, _run_record(config, staging, seconds))

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from medvid.cli import build, convert, demo, inspection, quarantine, verify
+from medvid.cli import build, convert, demo, gc, inspection, quarantine, verify
 from schemas.errors import MedVidError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
-    quarantine.quarantine,
+    quarantine.quarantine, gc.gc,
 ):  # fmt: skip
     app.command()(command)
 

@@ -1,8 +1,8 @@
-"""The local run ledger: which content keys are done, and which files hash to what."""
+"""The local run ledger: what is done, which release uses it, and which files hash to what."""
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +24,13 @@ CREATE INDEX IF NOT EXISTS units_by_name ON units (stage, unit);
 CREATE TABLE IF NOT EXISTS file_hashes (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS releases (
+    manifest TEXT NOT NULL, output TEXT NOT NULL, published REAL NOT NULL,
+    PRIMARY KEY (manifest, output)
+);
+CREATE TABLE IF NOT EXISTS release_units (
+    manifest TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (manifest, key)
+) WITHOUT ROWID;
 """
 
 
@@ -46,6 +53,21 @@ class UnitRecord:
     info: dict[str, Any]
     files: dict[str, int]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """A release that units of this workspace went into.
+
+    Attributes:
+        manifest: SHA-256 of its manifest.
+        output: Absolute path of the folder it was published at.
+        published: Seconds since the epoch when it was last published there.
+    """
+
+    manifest: str
+    output: str
+    published: float
 
 
 class Ledger:
@@ -141,9 +163,58 @@ class Ledger:
 
     def remember_hashes(self, rows: Iterable[tuple[str, int, int, str]]) -> None:
         """Store `(path, size, mtime_ns, sha256)` rows."""
-        with self._lock:
-            self._connection.execute("BEGIN")
+        with self._lock, self._transaction():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO file_hashes VALUES (?,?,?,?)", rows
             )
-            self._connection.execute("COMMIT")
+
+    def record_release(self, release: ReleaseRecord, keys: Iterable[str]) -> None:
+        """Remember which units a release uses; again for the same one, its list is replaced."""
+        row = (release.manifest, release.output, release.published)
+        with self._lock, self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO releases VALUES (?,?,?)", row)
+            query = "DELETE FROM release_units WHERE manifest = ?"
+            self._connection.execute(query, (release.manifest,))
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO release_units SELECT ?, key FROM units WHERE key = ?",
+                [(release.manifest, key) for key in keys],
+            )
+
+    def forget_releases(self, releases: Iterable[ReleaseRecord]) -> None:
+        """Drop releases, and the lists of units no other folder's copy shares."""
+        with self._lock, self._transaction():
+            self._connection.executemany(
+                "DELETE FROM releases WHERE manifest = ? AND output = ?",
+                [(release.manifest, release.output) for release in releases],
+            )
+            self._connection.execute(
+                "DELETE FROM release_units WHERE manifest NOT IN (SELECT manifest FROM releases)"
+            )
+
+    def releases(self) -> list[ReleaseRecord]:
+        """Releases ever published from this workspace, the latest first."""
+        query = "SELECT manifest, output, published FROM releases ORDER BY published DESC, output"
+        with self._lock:
+            return [ReleaseRecord(*row) for row in self._connection.execute(query)]
+
+    def units_of_release(self, manifest: str) -> set[str]:
+        """Keys of the units that went into a release."""
+        query = "SELECT key FROM release_units WHERE manifest = ?"
+        with self._lock:
+            return {row[0] for row in self._connection.execute(query, (manifest,))}
+
+    def all_units(self) -> list[tuple[str, str, str]]:
+        """Stage, key and name of every finished unit, sorted."""
+        query = "SELECT stage, key, unit FROM units ORDER BY stage, key"
+        with self._lock:
+            return list(self._connection.execute(query))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")

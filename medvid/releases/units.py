@@ -175,5 +175,6 @@ def run_stage(
                 workspace.ledger.record(outcome.record)
             outcomes[outcome.unit.name] = outcome
             progress.advance(stage, outcome)
+    workspace.used.update(o.unit.key for o in outcomes.values() if o.record is not None)
     progress.finish(stage, time.monotonic() - started)
     return {unit.name: outcomes[unit.name] for unit in units}

@@ -19,6 +19,11 @@ RESULT_FILE = "result.json"
 class Workspace:
     """A folder one build at a time works in.
 
+    Attributes:
+        root: The folder.
+        used: Keys of the finished units this opening asked for; what a release is made of.
+        ledger: What is done; there while the workspace is open.
+
     ```
     <root>/ledger.sqlite          what is done
            lock                   held while a build runs
@@ -30,6 +35,7 @@ class Workspace:
 
     def __init__(self, root: Path, *, wait: bool = False) -> None:
         self.root = root
+        self.used: set[str] = set()
         self._wait = wait
         self._lock = ExitStack()
         self.ledger: Ledger
