@@ -257,6 +257,6 @@ def _item(correction: Correction, fixed: dict[str, JsonValue], old: BaseModel | 
     if "native_index" in names and fields.get("native_index") is None:
         fields["native_index"] = getattr(old, "native_index", None)
     if "flags" in names:
-        kept = fields.get("flags") or getattr(old, "flags", ())
+        kept: Any = fields.get("flags") or getattr(old, "flags", ())
         fields["flags"] = sorted({*kept, "corrected"} - {"frozen", "out_of_view"})
     return ITEM_TYPES[correction.kind].model_validate_json(canonical_json(fields))
