@@ -189,20 +189,21 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
     """Give a video its pairs unit."""
     spec = get_converter(state.recording.source).spec
     tasks = tasks_of(spec, state.config)
+    clips, questions = config.clips_of(state.config), config.questions_of(state.config)
     captions = CaptionSettings(
-        seed=config.seed, max_regions_per_clip=config.tasks.max_regions_per_clip
+        seed=config.seed, max_regions_per_clip=questions.max_regions_per_clip
     )
     code = code_key(
         "medvid.tasks", "medvid.captions", "schemas", "flows:stages.py", "flows:tables.py"
     )
     key = content_key(
         "pairs", state.convert.key, state.media.key if state.media else None, code, spec,
-        tasks, config.clips, captions, config.tasks,
+        tasks, clips, captions, questions,
     )  # fmt: skip
     frames = workspace.folder("media", state.media.key) / FRAMES_FILE if state.media else None
     payload = PairsPayload(
         annotation=workspace.folder("convert", state.convert.key) / ANNOTATION_FILE,
-        frames=frames, tasks=tasks, clips=config.clips, captions=captions, settings=config.tasks,
+        frames=frames, tasks=tasks, clips=clips, captions=captions, settings=questions,
     )  # fmt: skip
     state.pairs = Unit("pairs", state.name, key, pairs_unit, payload, LABEL_TIMEOUT_S)
 

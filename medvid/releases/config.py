@@ -24,6 +24,8 @@ class SourceConfig(Model):
         tasks: Tasks to build; the source's own defaults where None.
         extra_tasks: Further tasks its labels support, e.g. `stg` on CholecT50's boxed clips.
         videos: Only these video ids; all where None.
+        clips: Clip settings in which this source differs from the build's.
+        questions: Settings of questions per clip in which this source differs from the build's.
     """
 
     name: SourceName
@@ -31,6 +33,8 @@ class SourceConfig(Model):
     tasks: tuple[TaskName, ...] | None = None
     extra_tasks: tuple[TaskName, ...] = ()
     videos: tuple[str, ...] | None = None
+    clips: dict[str, Any] = {}
+    questions: dict[str, Any] = {}
 
 
 class MediaConfig(Model):
@@ -113,6 +117,28 @@ class BuildConfig(Model):
             if settings.seed != self.seed:
                 object.__setattr__(self, part, settings.model_copy(update={"seed": self.seed}))
         return self
+
+    @model_validator(mode="after")
+    def _differences_are_settings(self) -> Self:
+        for source in self.sources:
+            for part, own in (("clips", source.clips), ("questions", source.questions)):
+                if "seed" in own:
+                    raise ValueError(f"{source.name}.{part}: a build has one seed")
+            try:
+                self.clips_of(source)
+                self.questions_of(source)
+            except ValidationError as error:
+                faults = [f"{item['loc'][-1]}: {item['msg']}" for item in error.errors()]
+                raise ValueError(f"{source.name}: {bounded(faults)}") from error
+        return self
+
+    def clips_of(self, source: SourceConfig) -> ClipSettings:
+        """Clip settings of a source."""
+        return ClipSettings.model_validate(self.clips.model_dump() | source.clips)
+
+    def questions_of(self, source: SourceConfig) -> TaskSettings:
+        """Settings of questions per clip of a source."""
+        return TaskSettings.model_validate(self.tasks.model_dump() | source.questions)
 
     def anchored(self) -> Self:
         """The same build with absolute paths, so that it can be run from any folder."""

@@ -1,7 +1,7 @@
 """Clip planning: from a video's segments to the stretches and frames that questions are about."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Self
@@ -32,6 +32,9 @@ Rational = Annotated[
 IN_CLIP = "in_clip"
 """Fate of a segment that lies at least partly in a clip."""
 
+FURTHER_RATE = "further_rate"
+"""Counts clips of a stretch that a higher rate shows too; these are no candidates of their own."""
+
 KEPT = "kept"
 """Fate of a candidate run that became a clip."""
 
@@ -52,6 +55,8 @@ class ClipSettings(Model):
         max_missing_share: Largest legal share of grid points without a frame.
         max_hole_steps: Most grid points without a frame in a row.
         max_clips_per_video: At most this many clips of one kind of one video, chosen by hash.
+        max_rates_per_extent: At how many of the rates that fit it whole a stretch is shown, the
+            highest first; more than one gives more pairs where labelled stretches are few.
         seed: Seed of that choice.
     """
 
@@ -70,6 +75,7 @@ class ClipSettings(Model):
     max_missing_share: Annotated[Rational, Field(lt=1)] = Fraction(1, 10)
     max_hole_steps: int = Field(default=3, ge=0)
     max_clips_per_video: PositiveInt = 60
+    max_rates_per_extent: PositiveInt = 1
     seed: int = 0
 
     @model_validator(mode="after")
@@ -90,7 +96,8 @@ class ClipPlan:
         fate: For every segment of a clip kind, by kind and place in
             `VideoAnnotation.segments`: `in_clip`, or the reason it is in none.
         counts: Candidate runs by fate (`kept`, `duplicate` or a reason); adds up to n (n + 1) / 2
-            for the n pieces of each clip kind.
+            for the n pieces of each clip kind. Beside them `further_rate`, clips that show a
+            candidate's stretch at a lower rate.
     """
 
     clips: tuple[Clip, ...]
@@ -154,7 +161,8 @@ def plan_clips(
 
     Candidates are all runs of consecutive segments of one clip kind, gaps included, between
     excluded intervals. Of the rates up to the native and the source's own limit, a candidate
-    takes the highest whose legal grid covers it whole, else the one that covers most of it.
+    takes the highest whose legal grid covers it whole, else the one that covers most of it; by
+    setting, lower rates that cover it whole as well give clips of their own.
 
     Args:
         annotation: The video's labels.
@@ -170,8 +178,10 @@ def plan_clips(
         for row in np.flatnonzero(outcomes.rate >= 0):
             extent = (int(outcomes.start[row]), int(outcomes.end[row]), int(outcomes.rate[row]))
             owner.setdefault(extent, (plan.kind, int(outcomes.points[row])))
-    kept = planner.choose(owner)
-    clips = [planner.make_clip(extent, *owner[extent]) for extent in kept]
+    every = {extent: own for plan in kinds for extent, own in planner.further(plan)} | owner
+    chosen = planner.choose(every)
+    clips = [planner.make_clip(extent, *every[extent]) for extent in chosen]
+    kept = chosen & owner.keys()
     clips.sort(key=lambda clip: (clip.start, clip.end, clip.rate))
     counts: Counter[str] = Counter()
     fate: dict[tuple[SegmentKind, int], str] = {}
@@ -181,6 +191,7 @@ def plan_clips(
     spare = len(owner) - len(kept)
     counts[DUPLICATE] -= len(kept) + spare
     counts[KEPT] += len(kept)
+    counts[FURTHER_RATE] += len(chosen) - len(kept)
     counts["over_cap"] += spare
     return ClipPlan(tuple(clips), fate, +counts)
 
@@ -253,6 +264,27 @@ class _Planner:
             telling = unmet & (fit.promising | (fit.cause == CODE["too_many_frames"]))
             cause[open_[telling]] = fit.cause[telling]
             explained[open_[telling & fit.promising]] = True
+
+    def further(self, plan: _KindPlan) -> Iterator[tuple[_Extent, tuple[SegmentKind, int]]]:
+        """Yield the lower rates that cover a candidate whole too, as many as the settings allow."""
+        outcomes, spare = plan.outcomes, self.settings.max_rates_per_extent - 1
+        whole = np.flatnonzero((outcomes.rate >= 0) & (outcomes.cause < 0))
+        if not spare:
+            return
+        for start in np.unique(outcomes.start[whole]).tolist():
+            rows = whole[outcomes.start[whole] == start]
+            left = np.full(rows.size, spare, dtype=np.int64)
+            for place, step in enumerate(self.steps):
+                enough = grid_points(outcomes.end[rows] - start, step) >= self.rules.min_frames
+                open_ = np.flatnonzero(enough & (left > 0) & (outcomes.rate[rows] < place))
+                if not open_.size:
+                    continue
+                ends = outcomes.end[rows[open_]]
+                fit = fit_grid(self.frames.tick, start, ends, step, self.rules)
+                found = np.flatnonzero(fit.legal & (fit.end >= ends))
+                left[open_[found]] -= 1
+                for end, points in zip(ends[found], fit.points[found], strict=True):
+                    yield (start, int(end), place), (plan.kind, int(points))
 
     def choose(self, owner: Mapping[_Extent, tuple[SegmentKind, int]]) -> set[_Extent]:
         """Keep, of each kind, the clips of lowest hash rank.

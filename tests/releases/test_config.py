@@ -39,6 +39,17 @@ def test_one_seed_rules_every_room(tmp_path: Path) -> None:
     assert {config.clips.seed, config.tasks.seed, config.splits.seed} == {7}
 
 
+def test_a_source_may_differ_in_single_settings(tmp_path: Path) -> None:
+    own = "50, clips: {max_clips_per_video: 9}, questions: {max_grounding_per_clip: 3}}"
+    text = GOOD.replace("50}", own) + "clips: {max_frames: 90, max_clips_per_video: 5}\n"
+    config = load_config(write(tmp_path, text), {})
+    clips, questions = config.clips_of(config.sources[0]), config.questions_of(config.sources[0])
+    assert (clips.max_clips_per_video, clips.max_frames, clips.seed) == (9, 90, 7)
+    assert (questions.max_grounding_per_clip, questions.max_regions_per_clip) == (3, 8)
+    assert clips.rates == config.clips.rates
+    assert make_config(config.model_dump(mode="json")) == config
+
+
 def test_resolved_settings_name_no_place_and_no_worker(tmp_path: Path) -> None:
     text = str(load_config(write(tmp_path, GOOD), {}).resolved())
     assert str(tmp_path) not in text
@@ -54,6 +65,9 @@ def test_resolved_settings_name_no_place_and_no_worker(tmp_path: Path) -> None:
         (GOOD + "unknown_setting: 1", "unknown_setting"),
         (GOOD + "media: {jpeg_quality: 101}", "jpeg_quality"),
         (GOOD + "  - {name: cholect50, root: b}", "twice"),
+        (GOOD.replace("50}", "50, clips: {max_clips: 3}}"), "cholect50: max_clips: "),
+        (GOOD.replace("50}", "50, clips: {seed: 3}}"), "one seed"),
+        (GOOD.replace("50}", "50, questions: {max_regions_per_clip: 0}}"), "max_regions_per_clip"),
         ("name: x\noutput: a\nworkspace: b\nsources: []", "sources"),
     ],
 )

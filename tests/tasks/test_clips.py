@@ -271,6 +271,52 @@ def test_example_by_hand(make_video: VideoMaker, make_spec: SpecMaker) -> None:
     assert set(plan.fate.values()) == {"in_clip"}
 
 
+def test_lower_rates_that_fit_give_clips_of_their_own(
+    make_video: VideoMaker, make_spec: SpecMaker
+) -> None:
+    video = make_video([(0, 60, "cutting"), (60, 100, "tying"), (150, 160, "suturing")])
+    frames = frame_list(list(range(200)))
+    plan = plan_clips(video, make_spec(), frames, ClipSettings(max_rates_per_extent=3))
+    assert [(c.start, c.end, c.rate, len(c.frame_tick)) for c in plan.clips] == [
+        (0, 60, Fraction(1), 60),
+        (0, 100, Fraction(1, 2), 50), (0, 100, Fraction(1), 100),
+        (0, 160, Fraction(1, 2), 80), (0, 160, Fraction(1), 160),
+        (60, 160, Fraction(1, 2), 50), (60, 160, Fraction(1), 100),
+    ]  # fmt: skip
+    assert plan.counts == Counter(kept=4, further_rate=3, too_few_frames=1, too_short=1)
+    capped = ClipSettings(max_rates_per_extent=3, max_clips_per_video=3)
+    few = plan_clips(video, make_spec(), frames, capped)
+    assert {c.clip_id for c in few.clips} < {c.clip_id for c in plan.clips}
+    assert len(few.clips) == few.counts["kept"] + few.counts["further_rate"] == 3
+    assert sum(few.counts.values()) - few.counts["further_rate"] == 6
+
+
+@settings(max_examples=60, deadline=None)
+@given(scene=scenes())
+def test_further_rates_change_no_other_clip(
+    scene: tuple[list[tuple[int, int, str]], list[tuple[int, int]], list[int]],
+    make_video: VideoMaker,
+    make_spec: SpecMaker,
+) -> None:
+    rows, excluded, ticks = scene
+    video, frames = make_video(rows, excluded=excluded), frame_list(ticks)
+    one = plan_clips(video, make_spec(), frames, SMALL)
+    all_rates = SMALL.model_copy(update={"max_rates_per_extent": len(SMALL.rates)})
+    every = plan_clips(video, make_spec(), frames, all_rates)
+    assert set(one.clips) <= set(every.clips)
+    assert (
+        len(set(every.clips))
+        == len(every.clips)
+        == every.counts["kept"] + every.counts["further_rate"]
+    )
+    extents = {(clip.start, clip.end): clip.rate for clip in one.clips}
+    for clip in set(every.clips) - set(one.clips):
+        assert clip.rate < extents[clip.start, clip.end]
+        slots = grid_slots(ticks, clip.start, clip.end, 1 / clip.rate)
+        assert obeys(slots, SMALL)
+        assert len(clip.frame_tick) >= SMALL.min_frames
+
+
 @pytest.mark.parametrize(
     ("rows", "ticks", "fate"),
     [
