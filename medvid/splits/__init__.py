@@ -9,18 +9,32 @@ from medvid.splits.duplicates import (
     find_duplicates,
 )
 from medvid.splits.graph import IdentityGraph, VideoLike, join_videos
+from medvid.splits.large import HELD_OUT, OVER_QUOTA
+from medvid.splits.order import order_fairly
 from medvid.splits.proof import LeakProof, check_leaks, find_leaks, leak_proof
-from medvid.splits.select import Selection, SelectionReport, order_fairly, select_samples
+from medvid.splits.quotas import Quota, closest_table, scale_shares
+from medvid.splits.report import SelectionReport
+from medvid.splits.select import Selection, select_samples
 from medvid.splits.settings import (
     PUBLIC_TEST_IDENTITIES,
     PUBLIC_TEST_VIDEOS,
+    PUBLISHED_SIZE,
+    PUBLISHED_SOURCES,
+    PUBLISHED_TEST,
+    NativeScheme,
     Split,
     SplitSettings,
+    SubsetSettings,
 )
 
 __all__ = [
+    "HELD_OUT",
+    "OVER_QUOTA",
     "PUBLIC_TEST_IDENTITIES",
     "PUBLIC_TEST_VIDEOS",
+    "PUBLISHED_SIZE",
+    "PUBLISHED_SOURCES",
+    "PUBLISHED_TEST",
     "AssignedVideo",
     "DuplicateReport",
     "DuplicateSettings",
@@ -28,19 +42,24 @@ __all__ = [
     "IdentityGraph",
     "LeakProof",
     "MediaEdge",
+    "NativeScheme",
+    "Quota",
     "Selection",
     "SelectionReport",
     "Split",
     "SplitAssignment",
     "SplitSettings",
+    "SubsetSettings",
     "VideoLike",
     "assign_splits",
     "check_leaks",
+    "closest_table",
     "find_duplicates",
     "find_leaks",
     "join_videos",
     "leak_proof",
     "order_fairly",
+    "scale_shares",
     "select_samples",
     "split_counts",
 ]

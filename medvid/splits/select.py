@@ -1,60 +1,23 @@
-"""Choose the pairs of `large` and `standard` from the pool of all pairs."""
+"""Choose the pairs of `large`, `standard` and further subsets from the pool of all pairs."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from medvid.splits.assign import SplitAssignment
-from medvid.splits.settings import Split, SplitSettings
+from medvid.splits.large import OVER_QUOTA, LargeDraw, draw_large
+from medvid.splits.order import Ranks, hash_turns, order_fairly
+from medvid.splits.report import SelectionReport, SubsetCount, TaskSelection, refuse_shortfall
+from medvid.splits.settings import Split, SplitSettings, SubsetSettings
 from schemas.errors import LeakageError, SplitError, bounded
-from schemas.hashing import hash_rank
-from schemas.scalars import SCHEMA_VERSION, Model
 
-FAIRNESS: Final = ("task", "source", "label", "video_id")
-"""Levels of balance, the first the most important."""
+Rows = npt.NDArray[np.intp]
 
 _COLUMNS: Final = ("sample_id", "source", "video_id", "identity", "task", "label")
-
-
-class TaskSelection(Model):
-    """One task in `standard`.
-
-    Attributes:
-        available: Its pairs in train.
-        selected: Those of them in `standard`.
-    """
-
-    available: int
-    selected: int
-
-    @property
-    def saturated(self) -> bool:
-        """Whether every pair there is was taken."""
-        return self.selected == self.available
-
-
-class SelectionReport(Model):
-    """What was asked for and what the pool could give.
-
-    Attributes:
-        pool: Pairs in all.
-        splits: Pairs of `large` by split.
-        requested: Size asked of `standard`.
-        selected: Size it has.
-        shortfall: What is missing from the size asked for.
-        tasks: By task.
-    """
-
-    schema_version: int = SCHEMA_VERSION
-    pool: int
-    splits: dict[str, int]
-    requested: int
-    selected: int
-    shortfall: int
-    tasks: dict[str, TaskSelection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,88 +27,97 @@ class Selection:
     Attributes:
         table: One row a pair of `large`, in the order of the pool: `sample_id`, `split`,
             `in_standard`.
+        left_out: One row a pair that is in no split, in the order of the pool: `sample_id`,
+            `split` (that of its video) and `reason`: `held_out` or `over_quota`.
+        subsets: One row a pair of a subset: `subset`, `sample_id`, `rank`, from 0 in the order in
+            which every beginning is balanced.
         report: Counts.
     """
 
     table: pl.DataFrame
+    left_out: pl.DataFrame
+    subsets: pl.DataFrame
     report: SelectionReport
 
 
 def select_samples(
     pool: pl.DataFrame | pa.Table, assignment: SplitAssignment, settings: SplitSettings
 ) -> Selection:
-    """Take every pair into `large`, and a balanced part of its train pairs into `standard`.
+    """Draw `large` from the pool, and `standard` and further balanced parts from its train pairs.
 
-    `standard` is the first `standard_size` pairs of `order_fairly`. Where train holds fewer pairs,
-    all are taken and the report says what is missing.
+    `large` is as `draw_large` has it. `standard` is the first `standard_size` pairs of
+    `order_fairly` over its train pairs, a subset the first of its size of the pairs it may hold.
+    Where there are fewer, all are taken and the report says what is missing.
 
     Args:
         pool: One row a pair with `sample_id`, `source`, `video_id`, `identity`, `task`, `label`;
             further columns are passed over.
         assignment: Splits of all videos of the pool.
-        settings: Seed, size of `standard`, what to do about a shortfall.
+        settings: Seed, sizes, quotas, what to do about a shortfall.
 
     Raises:
         SplitError: A column is missing or holds nulls, a pair is given twice, a video has no
-            split, or train is too small and `shortfall` is `refuse`.
+            split, a source has no quota, or the pool is too small and `shortfall` is `refuse`.
         LeakageError: A pair's identity is not that of its video.
     """
     frame = _join_splits(_read_pool(pool), assignment)
-    train = frame.with_row_index("row").filter(pl.col("split") == Split.TRAIN.value)
-    chosen = train["row"].gather(order_fairly(train, settings.seed).head(settings.standard_size))
+    turns = hash_turns(frame["sample_id"].to_list(), settings.seed)
+    sources = sorted({video.source for video in assignment.videos})
+    large = draw_large(frame, turns, sources, settings)
+    train = np.flatnonzero((frame["split"] == Split.TRAIN.value).to_numpy() & large.kept)
+    order = _first(frame, turns, train, settings.seed, settings.standard_size)
     member = np.zeros(len(frame), dtype=np.bool_)
-    member[chosen.to_numpy()] = True
+    member[order] = True
     frame = frame.with_columns(pl.Series("in_standard", member))
-    report = _report(frame, settings)
-    if report.shortfall and settings.shortfall == "refuse":
-        raise SplitError(
-            f"standard needs {report.requested} pairs, train holds {report.selected}.",
-            action=f"Ask for a standard_size of {report.selected} at most, or add sources.",
-        )
-    return Selection(frame.select("sample_id", "split", "in_standard"), report)
-
-
-def order_fairly(train: pl.DataFrame, seed: int) -> pl.Series:
-    """Order pairs so that every beginning of the order is as balanced as it can be.
-
-    The first n pairs are, for each n, the max-min fair choice over tasks, within each task over
-    sources, within each source over labels, within each label over videos: no part can have one
-    pair more unless a part that has no more than it loses one. It is the order of dealing in
-    turn: level by level from the innermost, the parts of a group give their k-th pairs before any
-    gives its next. Ties are broken by hash, so that one more video displaces no more pairs than
-    it brings in.
-
-    Args:
-        train: `sample_id` and the columns of `FAIRNESS`, without nulls; the order of its rows
-            does not matter.
-        seed: Seed of every hash.
-
-    Returns:
-        Row numbers of `train`.
-    """
-    ids = train["sample_id"].to_list()
-    drawn = [hash_rank(seed, "sample", sample_id) for sample_id in ids]
-    frame = train.select("sample_id", *FAIRNESS).with_columns(pl.Series("turn", drawn, pl.UInt64))
-    for depth in range(len(FAIRNESS)):
-        frame = _number_parts(frame, depth, seed)
-    inner = f"part{len(FAIRNESS) - 1}"
-    frame = frame.with_row_index("row").sort(inner, "turn", "sample_id").select(
-        "row", pl.int_range(pl.len()).over(inner).alias("turn"), pl.col("^part.$", "^rank.$")
+    subsets = {
+        name: _draw_subset(frame, turns, np.flatnonzero(member) if subset.within == "standard"
+                           else train, subset, settings.seed)
+        for name, subset in sorted(settings.subsets.items())
+    }  # fmt: skip
+    report = _report(frame, large, subsets, settings)
+    if settings.shortfall == "refuse":
+        refuse_shortfall(report)
+    return Selection(
+        frame.filter(large.kept).select("sample_id", "split", "in_standard"),
+        _left_out(frame, large), _subset_table(frame, subsets), report,
     )  # fmt: skip
-    for depth in reversed(range(1, len(FAIRNESS))):
-        group = f"part{depth - 1}"
-        frame = frame.sort(group, "turn", f"rank{depth}", f"part{depth}")
-        frame = frame.with_columns(pl.int_range(pl.len()).over(group).alias("turn"))
-    return frame.sort("turn", "rank0", "part0")["row"]
 
 
-def _number_parts(frame: pl.DataFrame, depth: int, seed: int) -> pl.DataFrame:
-    """Number the parts of a level in alphabetical order, and rank them by hash."""
-    names = list(FAIRNESS[: depth + 1])
-    parts = frame.select(names).unique().sort(names).with_row_index(f"part{depth}")
-    ranks = [hash_rank(seed, "part", *part) for part in parts.select(names).iter_rows()]
-    parts = parts.with_columns(pl.Series(f"rank{depth}", ranks, pl.UInt64))
-    return frame.join(parts, on=names, how="left", maintain_order="left")
+def _first(frame: pl.DataFrame, turns: Ranks, rows: Rows, seed: int, size: int | None) -> Rows:
+    """The first of some rows in the fair order."""
+    order = order_fairly(frame[rows], seed, turns=turns[rows])
+    first: Rows = rows[order.to_numpy()[:size]]
+    return first
+
+
+def _draw_subset(
+    frame: pl.DataFrame, turns: Ranks, rows: Rows, subset: SubsetSettings, seed: int
+) -> Rows:
+    if subset.tasks is not None:
+        rows = rows[frame["task"][rows].is_in([str(task) for task in subset.tasks]).to_numpy()]
+    return _first(frame, turns, rows, seed, subset.size)
+
+
+def _subset_table(frame: pl.DataFrame, subsets: dict[str, Rows]) -> pl.DataFrame:
+    empty = pl.DataFrame(schema={"subset": pl.String, "sample_id": pl.String, "rank": pl.Int64})
+    return pl.concat([
+        empty,
+        *(
+            pl.DataFrame({
+                "subset": pl.repeat(name, len(rows), dtype=pl.String, eager=True),
+                "sample_id": frame["sample_id"][rows],
+                "rank": np.arange(len(rows), dtype=np.int64),
+            })
+            for name, rows in subsets.items()
+        ),
+    ])  # fmt: skip
+
+
+def _left_out(frame: pl.DataFrame, large: LargeDraw) -> pl.DataFrame:
+    unused = pl.when(pl.col("split") == Split.TEST.value).then(pl.lit(large.unused))
+    return frame.filter(~large.kept).select(
+        "sample_id", "split", unused.otherwise(pl.lit(OVER_QUOTA)).alias("reason")
+    )
 
 
 def _read_pool(pool: pl.DataFrame | pa.Table) -> pl.DataFrame:
@@ -183,11 +155,15 @@ def _join_splits(frame: pl.DataFrame, assignment: SplitAssignment) -> pl.DataFra
     return joined.drop("proven")
 
 
-def _report(frame: pl.DataFrame, settings: SplitSettings) -> SelectionReport:
-    splits = dict(frame.group_by("split").len().sort("split").iter_rows())
-    train = frame.filter(pl.col("split") == Split.TRAIN.value)
+def _report(
+    frame: pl.DataFrame, large: LargeDraw, subsets: dict[str, Rows], settings: SplitSettings
+) -> SelectionReport:
+    kept = frame.filter(large.kept)
+    splits = dict(kept.group_by("split").len().sort("split").iter_rows())
+    train = kept.filter(pl.col("split") == Split.TRAIN.value)
     tasks = train.group_by("task").agg(pl.len(), pl.col("in_standard").sum()).sort("task")
     selected = int(train["in_standard"].sum())
+    reasons = _left_out(frame, large)["reason"].value_counts().sort("reason")
     return SelectionReport(
         pool=len(frame),
         splits={split.value: splits.get(split.value, 0) for split in Split},
@@ -198,4 +174,19 @@ def _report(frame: pl.DataFrame, settings: SplitSettings) -> SelectionReport:
             task: TaskSelection(available=available, selected=taken)
             for task, available, taken in tasks.iter_rows()
         },
+        large_requested=settings.large_size,
+        large_selected=len(kept),
+        quota_origin=large.origin,
+        sources=large.sources,
+        tests=large.tests,
+        subsets={
+            name: _count_subset(frame, rows, settings.subsets[name].size)
+            for name, rows in subsets.items()
+        },
+        left_out=dict(reasons.iter_rows()),
     )
+
+
+def _count_subset(frame: pl.DataFrame, rows: Rows, requested: int | None) -> SubsetCount:
+    tasks = frame["task"][rows].value_counts().sort("task")
+    return SubsetCount(requested=requested, selected=len(rows), tasks=dict(tasks.iter_rows()))
