@@ -15,7 +15,7 @@ import pyarrow as pa
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
 from flows.shard_stages import SHARD_FILE
-from flows.sources import Tally, VideoState
+from flows.sources import Tally, VideoState, converter_key
 from flows.tables import INDEX_FILE, MEDIA_INDEX
 from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
@@ -227,6 +227,7 @@ def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: As
         "config": config.resolved(),
         "inputs": inputs,
         "inputs_sha256": content_key(inputs),
+        "converters": {source.name: converter_key(source.name) for source in config.sources},
         "code_sha256": code_key(*ALL_CODE),
         "versions": shaping_versions(),
         "seed": config.seed,

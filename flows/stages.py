@@ -22,6 +22,8 @@ from medvid.media import (
     probe_video,
     read_frames,
 )
+from medvid.releases.workspace import ANNOTATION_FILE as ANNOTATION_FILE
+from medvid.releases.workspace import FATES_FILE
 from medvid.shards import PartWriter
 from medvid.tasks import build_samples, nominal_frames, plan_clips
 from medvid.tasks.base import TaskSettings
@@ -34,7 +36,6 @@ from schemas.source import TaskName
 from schemas.timeline import FrameList, TimeBase
 from schemas.video import MediaKind, MediaRef, Recording
 
-ANNOTATION_FILE = "annotation.json"
 FRAMES_FILE = "frames.npz"
 PART_FILE = "frames.part"
 MEMBERS_FILE = "members.json"
@@ -64,6 +65,7 @@ def convert_unit(work: Path, recording: Recording) -> dict[str, Any]:
     return {
         "ok": True,
         "rows": rows,
+        "files": list(recording.files),
         "records_in": annotation.records_in,
         "issues": _count_issues(annotation),
         "video": annotation.video.model_dump(mode="json"),
@@ -187,6 +189,8 @@ def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     )
     write_samples(work, built.samples)
     write_clips(work, plan)
+    fates = [[kind, position, fate] for (kind, position), fate in plan.fate.items()]
+    (work / FATES_FILE).write_bytes(orjson.dumps(sorted(fates)))
     drops = {f"caption:{reason}": count for reason, count in captions.drops.items()}
     return {
         "samples": len(built.samples),

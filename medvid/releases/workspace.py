@@ -15,6 +15,13 @@ from medvid.releases.locks import hold_lock
 
 RESULT_FILE = "result.json"
 
+ANNOTATION_FILE = "annotation.json"
+"""A video's labels, in the folder of the unit that converted or corrected it."""
+
+FATES_FILE = "fates.json"
+"""What became of each of a video's segments, in the folder of its `pairs` unit: rows of kind,
+place in the annotation, and `in_clip` or why it is in no clip."""
+
 
 class Workspace:
     """A folder one build at a time works in.
