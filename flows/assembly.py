@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from flows.duplicates import media_edges
 from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_media_shards
 from flows.shard_stages import (
     SHARD_FILE,
@@ -24,7 +25,13 @@ from medvid.releases.keys import code_key
 from medvid.releases.publish import manifest_hash
 from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
 from medvid.releases.workspace import Workspace
-from medvid.splits import Selection, SplitAssignment, assign_splits, select_samples
+from medvid.splits import (
+    MediaEdge,
+    Selection,
+    SplitAssignment,
+    assign_splits,
+    select_samples,
+)
 from schemas.errors import ReleaseError
 from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
@@ -43,6 +50,7 @@ class Assembly:
         pool: Candidate samples without their bytes.
         assignment: Split of every video.
         selection: Split and membership of every sample.
+        edges: Pairs of videos that show the same footage.
         parent: Release whose media bytes are kept, None where none are.
         media: Media tars in order of path.
         large: Annotation units by path.
@@ -56,6 +64,7 @@ class Assembly:
     pool: pl.DataFrame
     assignment: SplitAssignment
     selection: Selection
+    edges: tuple[MediaEdge, ...] = ()
     parent: Parent | None = None
     media: list[MediaShard] = field(default_factory=list)
     large: dict[str, Unit] = field(default_factory=dict)
@@ -108,9 +117,11 @@ def select(
     alive = [state for state in states if state.alive]
     videos = [state.video for state in states if state.video is not None]
     pool = read_pool(alive, workspace, tally)
-    assignment = assign_splits(videos, config.splits)
+    known = {f"{video.source}/{video.video_id}" for video in videos}
+    edges = tuple(e for e in media_edges(states, workspace) if e.a in known and e.b in known)
+    assignment = assign_splits(videos, config.splits, edges)
     selection = select_samples(pool, assignment, config.splits)
-    return Assembly(alive, videos, pool, assignment, selection)
+    return Assembly(alive, videos, pool, assignment, selection, edges)
 
 
 def _clip_ids(assembly: Assembly) -> dict[str, list[str]]:

@@ -28,10 +28,19 @@ from medvid.releases.sheets import release_sheets
 from medvid.releases.units import Progress, Unit
 from medvid.releases.workspace import Workspace
 from medvid.shards import Member, ReleaseReader, ShardFile, write_nv_meta
-from medvid.splits import check_leaks, leak_proof
+from medvid.splits import leak_proof
 from schemas.hashing import content_key
 from schemas.scalars import SCHEMA_VERSION
-from schemas.tables import FRAMES, QUARANTINE, SAMPLES, VIDEOS, table_bytes, table_of
+from schemas.tables import (
+    FRAMES,
+    LEFT_OUT,
+    QUARANTINE,
+    SAMPLES,
+    SUBSETS,
+    VIDEOS,
+    table_bytes,
+    table_of,
+)
 
 SHAPING_PACKAGES = (
     "av", "numpy", "opencv-python-headless", "orjson", "pillow", "polars", "pyarrow", "pydantic",
@@ -128,6 +137,10 @@ def _write_tables(staging: Staging, assembly: Assembly, workspace: Workspace, ta
     frames = _frames(assembly, workspace).to_arrow()
     staging.write("index/frames.parquet", table_bytes(frames, FRAMES))
     staging.write("index/videos.parquet", table_bytes(_videos(assembly, samples), VIDEOS))
+    selection = assembly.selection
+    left_out = assembly.pool.join(selection.left_out, on="sample_id", maintain_order="left")
+    staging.write("index/left_out.parquet", table_bytes(left_out.to_arrow(), LEFT_OUT))
+    staging.write("index/subsets.parquet", table_bytes(selection.subsets.to_arrow(), SUBSETS))
     rows = (row.model_dump(mode="json") for row in tally.rows)
     staging.write("quarantine.parquet", table_bytes(table_of(rows, QUARANTINE), QUARANTINE))
 
@@ -209,8 +222,7 @@ def _shard_file(
 
 
 def _write_proof(staging: Staging, assembly: Assembly) -> None:
-    proof = leak_proof(assembly.videos, assembly.assignment)
-    check_leaks(assembly.videos, proof)
+    proof = leak_proof(assembly.videos, assembly.assignment, assembly.edges)
     payload = orjson.dumps(proof, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     staging.write("leak_proof.json", payload + b"\n")
 

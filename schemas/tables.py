@@ -152,6 +152,15 @@ LEFT_OUT: Final = _schema(
 """One row a pair that was built and is in no split of the release, with the reason: `held_out`, an
 unused pair of a test identity, or `over_quota`."""
 
+SUBSETS: Final = _schema(
+    "subsets",
+    [_field("subset", pa.string()), _field("sample_id", pa.string()), _field("rank", pa.int64())],
+    sort_by=("subset", "rank"),
+    unique=("subset", "sample_id"),
+)
+"""One row a pair of a named subset of train; `rank` counts from 0 in the order in which every
+beginning of the subset is balanced."""
+
 
 def table_of(rows: Iterable[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
     """Build a table from rows; keys that are no column are left out, absent ones become null."""

@@ -21,6 +21,8 @@ from medvid.shards.ustar import BLOCK, header
 from schemas.errors import ConfigError, ShardError
 from schemas.sample import Sample, frame_key
 from schemas.scalars import SCHEMA_VERSION
+from schemas.tables import SUBSETS as SUBSET_TABLE
+from schemas.tables import read_table
 
 FRAME_PART: Final = "jpg"
 """Part of a frame in `media`."""
@@ -174,16 +176,34 @@ class ReleaseReader:
 
         Args:
             split: `train`, `val` or `test`; all by default.
-            subset: `large`, or `standard` for the balanced part of it.
+            subset: `large`, `standard` for the balanced part of it, or a named subset, which comes
+                in the order of its ranks.
 
         Raises:
             ConfigError: There is no such subset.
             ShardError: A shard does not hold what the index says.
         """
         if subset not in SUBSETS:
-            raise ConfigError(f"subset {subset!r} is none of {', '.join(SUBSETS)}.")
+            ids = self.subset_ids(subset)
+            yield from (self.sample(name) for name in ids if split in (None, "train"))
+            return
         for sample_id, place in self.sample_index.rows(split, subset):
             yield self._load(sample_id, place)
+
+    def subset_ids(self, name: str) -> list[str]:
+        """Sample ids of a named subset of train, in the order of their ranks.
+
+        Raises:
+            ConfigError: There is no such subset.
+        """
+        path = self.release / "index" / "subsets.parquet"
+        table = read_table(path, SUBSET_TABLE, ("subset", "sample_id")) if path.exists() else None
+        named = table.column("subset").to_pylist() if table is not None else []
+        if table is None or name not in named:
+            known = ", ".join([*SUBSETS, *sorted(set(named))])
+            raise ConfigError(f"subset {name!r} is none of {known}.")
+        ids = table.column("sample_id").to_pylist()
+        return [key for key, subset in zip(ids, named, strict=True) if subset == name]
 
     def frame(self, source: str, video_id: str, index: int) -> bytes:
         """Return the JPEG of one native frame.

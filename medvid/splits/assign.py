@@ -1,13 +1,22 @@
 """Assign videos to train, val and test, component by component, over all sources at once."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
-from medvid.splits.graph import IdentityGraph, VideoLike, join_videos, require_distinct
+from medvid.splits.duplicates import MediaEdge
+from medvid.splits.graph import (
+    IdentityGraph,
+    VideoLike,
+    join_videos,
+    require_distinct,
+    require_few_joined,
+)
+from medvid.splits.native import native_splits
 from medvid.splits.settings import Split, SplitSettings
 from schemas.errors import SplitError
 from schemas.hashing import hash_rank
@@ -39,17 +48,21 @@ class SplitAssignment(Model):
 
     Attributes:
         seed: Seed of the hash order.
+        mode: `identity`, or `native` where official splits were honoured.
         videos: Sorted by source and video id.
         unmet: Sources of two or more components that nonetheless lack test or train, each with
             the reason.
         unused_pins: Pins of sources at hand that name no video at hand, as `source/pin`.
+        unlisted: Of `native`, videos by source that no official split names.
     """
 
     schema_version: int = SCHEMA_VERSION
     seed: int
+    mode: Literal["identity", "native"] = "identity"
     videos: tuple[AssignedVideo, ...]
     unmet: tuple[str, ...] = ()
     unused_pins: tuple[str, ...] = ()
+    unlisted: dict[str, int] = {}
 
     @cached_property
     def _splits(self) -> dict[tuple[str, str], Split]:
@@ -102,7 +115,9 @@ class _Plan:
         return any(self.split.get(component) is split for component in self.of_source(source))
 
 
-def assign_splits(videos: Sequence[VideoLike], settings: SplitSettings) -> SplitAssignment:
+def assign_splits(
+    videos: Sequence[VideoLike], settings: SplitSettings, edges: Iterable[MediaEdge] = ()
+) -> SplitAssignment:
     """Assign videos so that nothing they share crosses a split.
 
     Pinned videos take their components to test. Then, source by source, the one of fewest
@@ -114,32 +129,43 @@ def assign_splits(videos: Sequence[VideoLike], settings: SplitSettings) -> Split
     The order is a hash of seed and component, so that one more video moves no others but those at
     the two borders of its own source, and of sources that share components with it.
 
+    In mode `native` official splits override this video by video, as `native_splits` has it, and
+    may part what belongs together; `leak_proof` lists where they do.
+
     Args:
         videos: Videos of all sources of a build, in any order.
-        settings: Shares, pins, seed.
+        settings: Shares, pins, seed, mode.
+        edges: Pairs of them that show the same footage.
 
     Raises:
-        SplitError: A video is given twice.
+        SplitError: A video is given twice, an edge names another video, media edges alone join too
+            large a part of a source, or a source's official split cannot be read.
     """
     require_distinct(videos)
-    graph = join_videos(videos)
+    edges = tuple(edges)
+    graph = join_videos(videos, edges)
+    require_few_joined(videos, edges, settings.max_joined_share)
     plan = _start_plan(videos, graph, settings.seed)
     unused = _pin(plan, videos, graph, settings)
     sources = sorted({video.source for video in videos})
     for source in sorted(sources, key=lambda source: (len(plan.of_source(source)), source)):
         _fill_source(plan, source, settings)
     unmet = _repair(plan, sources)
+    official, unlisted = native_splits(videos, graph, settings)
     assigned = [
         AssignedVideo(
             source=video.source, video_id=video.video_id, identity=video.identity,
             component=(component := graph.component[video.identity]),
-            split=plan.split[component], pinned=component in plan.pinned,
+            split=official.get((video.source, video.video_id), plan.split[component]),
+            pinned=component in plan.pinned and (video.source, video.video_id) not in official,
         )
         for video in sorted(videos, key=lambda video: (video.source, video.video_id))
     ]  # fmt: skip
     return SplitAssignment(
-        seed=settings.seed, videos=tuple(assigned), unmet=tuple(unmet), unused_pins=tuple(unused)
-    )
+        seed=settings.seed, mode=settings.mode, videos=tuple(assigned),
+        unmet=tuple(unmet) if settings.mode == "identity" else (),
+        unused_pins=tuple(unused), unlisted=unlisted,
+    )  # fmt: skip
 
 
 def _start_plan(videos: Sequence[VideoLike], graph: IdentityGraph, seed: int) -> _Plan:

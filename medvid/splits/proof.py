@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import ValidationError
 
 from medvid.splits.assign import SplitAssignment, split_counts
+from medvid.splits.duplicates import MediaEdge
 from medvid.splits.graph import VideoLike, join_videos
 from schemas.errors import LeakageError, SplitError, bounded
 from schemas.hashing import content_key
@@ -23,13 +24,27 @@ class SpanningComponent(Model):
         component: Its smallest identity.
         identities: All its identities, sorted.
         sources: Its sources, sorted.
-        split: Where it is.
+        split: Where it is; several splits, joined by `+`, where official splits part it.
     """
 
     component: str
     identities: tuple[str, ...]
     sources: tuple[str, ...]
     split: str
+
+
+class Leak(Model):
+    """A component that official splits part.
+
+    Attributes:
+        component: Its smallest identity.
+        identities: Its identities, sorted: the patients or recordings.
+        videos: Its videos as `source/video_id`, by split.
+    """
+
+    component: str
+    identities: tuple[str, ...]
+    videos: dict[str, tuple[str, ...]]
 
 
 class ProvenVideo(Model):
@@ -54,10 +69,15 @@ class LeakProof(Model):
     """What `leak_proof.json` holds.
 
     Attributes:
+        mode: `identity`: nothing that belongs together is parted; or `native`: official splits
+            are honoured and `leaks` lists what they part.
         seed: Seed of the assignment.
         edges: By kind and shared value, the `source/video_id` names that share it.
+        media_edges: Pairs of videos that show the same footage.
         spanning: Components over several sources.
-        splits: Split by identity.
+        leaks: Components in two splits, of `native` alone.
+        unlisted: Of `native`, videos by source that no official split names.
+        splits: Split by identity; several, joined by `+`, where official splits part it.
         counts: Videos and identities by source and split.
         pinned: Components a pin put into test.
         unmet: Sources that lack test or train, with the reason.
@@ -66,8 +86,12 @@ class LeakProof(Model):
     """
 
     schema_version: int = SCHEMA_VERSION
+    mode: Literal["identity", "native"] = "identity"
     seed: int
     edges: Edges
+    media_edges: tuple[MediaEdge, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    unlisted: dict[str, int] = {}
     spanning: tuple[SpanningComponent, ...]
     splits: dict[str, str]
     counts: dict[str, dict[str, dict[str, int]]]
@@ -77,12 +101,19 @@ class LeakProof(Model):
     assignment_sha256: str
 
 
-def leak_proof(videos: Sequence[VideoLike], assignment: SplitAssignment) -> dict[str, Any]:
+def leak_proof(
+    videos: Sequence[VideoLike], assignment: SplitAssignment, edges: Iterable[MediaEdge] = ()
+) -> dict[str, Any]:
     """Write down what joins videos and where each of them is, as plain JSON values.
+
+    Args:
+        videos: Videos of all sources of a build.
+        assignment: Their splits.
+        edges: Pairs of them that show the same footage, as the assignment was given them.
 
     Raises:
         SplitError: The assignment is of other videos.
-        LeakageError: The assignment parts what belongs together.
+        LeakageError: The assignment parts what belongs together, other than by official splits.
     """
     names = {(video.source, video.video_id) for video in videos}
     if names != {(video.source, video.video_id) for video in assignment.videos}:
@@ -91,11 +122,16 @@ def leak_proof(videos: Sequence[VideoLike], assignment: SplitAssignment) -> dict
         ProvenVideo(**video.model_dump(mode="json", exclude={"pinned"}))
         for video in assignment.videos
     )
+    graph = join_videos(videos, edges)
     proof = LeakProof(
+        mode=assignment.mode,
         seed=assignment.seed,
-        edges=join_videos(videos).edges,
+        edges=graph.edges,
+        media_edges=graph.media,
+        leaks=_leaks(rows) if assignment.mode == "native" else (),
+        unlisted=assignment.unlisted,
         spanning=_spanning(rows),
-        splits={row.identity: row.split for row in rows},
+        splits=_placed(rows),
         counts=dict(split_counts(assignment)),
         pinned=tuple(sorted({video.component for video in assignment.videos if video.pinned})),
         unmet=assignment.unmet,
@@ -107,19 +143,46 @@ def leak_proof(videos: Sequence[VideoLike], assignment: SplitAssignment) -> dict
     return plain
 
 
-def _spanning(rows: Sequence[ProvenVideo]) -> tuple[SpanningComponent, ...]:
+def _components(rows: Sequence[ProvenVideo]) -> list[tuple[str, list[ProvenVideo]]]:
     members: dict[str, list[ProvenVideo]] = {}
     for row in rows:
         members.setdefault(row.component, []).append(row)
+    return sorted(members.items())
+
+
+def _placed(rows: Sequence[ProvenVideo]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.identity, set()).add(row.split)
+    return {identity: "+".join(sorted(splits)) for identity, splits in found.items()}
+
+
+def _spanning(rows: Sequence[ProvenVideo]) -> tuple[SpanningComponent, ...]:
     return tuple(
         SpanningComponent(
-            component=component, split=own[0].split,
+            component=component, split="+".join(sorted({row.split for row in own})),
             identities=tuple(sorted({row.identity for row in own})),
             sources=tuple(sorted({row.source for row in own})),
         )
-        for component, own in sorted(members.items())
+        for component, own in _components(rows)
         if len({row.source for row in own}) > 1
     )  # fmt: skip
+
+
+def _leaks(rows: Sequence[ProvenVideo]) -> tuple[Leak, ...]:
+    """Components in two splits."""
+    return tuple(
+        Leak(
+            component=component,
+            identities=tuple(sorted({row.identity for row in own})),
+            videos={
+                split: tuple(f"{row.source}/{row.video_id}" for row in own if row.split == split)
+                for split in sorted({row.split for row in own})
+            },
+        )
+        for component, own in _components(rows)
+        if len({row.split for row in own}) > 1
+    )
 
 
 def check_leaks(rows: Iterable[VideoLike | Mapping[str, Any]], proof: Mapping[str, Any]) -> None:
@@ -144,7 +207,9 @@ def find_leaks(
     """List every leak and every difference between rows and proof, in a stable order.
 
     What joins videos is worked out twice: from the proof's edges, and from the rows' own
-    identities and links, so that a proof that forgets an edge does not hide a leak.
+    identities and links, so that a proof that forgets an edge does not hide a leak. Media edges
+    stand in the proof alone. A proof of mode `native` may part what belongs together, as long as
+    it lists each of these leaks.
 
     Args:
         rows: As for `check_leaks`.
@@ -194,11 +259,16 @@ def _proof_faults(proof: LeakProof) -> list[str]:
         for (source, video_id), after in pairwise(names)
         if (source, video_id) >= after
     )
-    components: dict[str, str] = {}
-    for row in proof.videos:
-        placed = (proof.splits.get(row.identity), components.setdefault(row.component, row.split))
-        if placed != (row.split, row.split):
-            faults.append(f"identity {row.identity} or its component is in two splits of the proof")
+    if proof.splits != _placed(proof.videos):
+        faults.append("the proof's splits by identity are not those of its videos")
+    leaks = _leaks(proof.videos)
+    if proof.mode == "identity":
+        faults.extend(
+            f"{leak.component} and all it joins are in {' and '.join(leak.videos)} of the proof"
+            for leak in leaks
+        )
+    elif proof.leaks != leaks:
+        faults.append("the proof does not list what its official splits part")
     if proof.spanning != _spanning(proof.videos):
         faults.append("the proof's components over several sources are not those of its videos")
     return faults
@@ -223,24 +293,35 @@ def _row_faults(rows: Sequence[_Row], proof: LeakProof) -> list[str]:
     faults.extend(
         f"identity {identity} is in {' and '.join(sorted(found))}"
         for identity, found in splits.items()
-        if len(found) > 1
+        if len(found) > 1 and proof.mode == "identity"
     )
     return faults
 
 
 def _joined_faults(rows: Sequence[_Row], proof: LeakProof) -> list[str]:
-    """Videos that share something, by the proof's edges or the rows' links, in two splits."""
+    """Videos that share something, by the proof's edges or the rows' links, and are parted.
+
+    In mode `native` they may be in two splits, but not in two components of the proof.
+    """
+    component = {f"{row.source}/{row.video_id}": row.component for row in proof.videos}
     placed = {f"{row.source}/{row.video_id}": row.split for row in proof.videos}
-    given = {f"{row.source}/{row.video_id}": row.split for row in rows if row.split is not None}
-    placed |= given
-    merged = [(proof.edges, "the proof"), (join_videos(rows).edges, "the videos")]
+    placed |= {f"{row.source}/{row.video_id}": row.split for row in rows if row.split is not None}
+    media: Edges = {
+        "footage": {f"{edge.a} = {edge.b}": (edge.a, edge.b) for edge in proof.media_edges}
+    }
+    told: list[tuple[Edges, str]] = [
+        (proof.edges | media, "the proof"),
+        (join_videos(rows).edges, "the videos"),
+    ]
     faults = []
-    for edges, teller in merged:
+    for edges, teller in told:
         for kind, shared in edges.items():
             for value, names in shared.items():
-                found = sorted({placed[name] for name in names if name in placed})
-                if len(found) > 1:
+                splits = sorted({placed[name] for name in names if name in placed})
+                if len(splits) > 1 and proof.mode == "identity":
                     faults.append(
-                        f"{kind} {value}, by {teller}, joins videos in {' and '.join(found)}"
+                        f"{kind} {value}, by {teller}, joins videos in {' and '.join(splits)}"
                     )
+                if len({component[name] for name in names if name in component}) > 1:
+                    faults.append(f"{kind} {value}, by {teller}, joins components of the proof")
     return faults

@@ -15,12 +15,20 @@ from flows.pipeline import build_release
 from medvid.releases.config import make_config
 from medvid.releases.units import LocalExecutor, Outcome
 from medvid.releases.verify import verify_release
-from medvid.shards import scan_tar
+from medvid.shards import ReleaseReader, scan_tar
 from medvid.shards.ustar import BLOCK, Member, header
 from medvid.synthetic import write_tree
-from schemas.errors import ReleaseError
+from schemas.errors import ConfigError, ReleaseError
 from schemas.hashing import file_sha256
-from schemas.tables import FRAMES, SAMPLES, VIDEOS, read_table, write_table
+from schemas.tables import (
+    FRAMES,
+    LEFT_OUT,
+    SAMPLES,
+    SUBSETS,
+    VIDEOS,
+    read_table,
+    write_table,
+)
 
 FILES = "files match the manifest"
 TABLES = "tables read and name each other's rows"
@@ -29,7 +37,12 @@ FRAMES_CHECK = "frames are where the index says, and are JPEGs of the stated siz
 SPLITS = "no identity stands in two splits"
 LICENCES = "every licence is registered"
 
-SCHEMAS = {"samples": SAMPLES, "frames": FRAMES, "videos": VIDEOS}
+SUBSETS_CHECK = "subsets are ranked parts of train"
+
+SCHEMAS = {
+    "samples": SAMPLES, "frames": FRAMES, "videos": VIDEOS, "left_out": LEFT_OUT,
+    "subsets": SUBSETS,
+}  # fmt: skip
 
 Damage = Callable[[Path], object]
 
@@ -57,7 +70,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "output": folder / "release", "workspace": folder / "workspace",
         "sources": [{"name": "cholect50", "root": folder / "native"}],
         "clips": {"min_frames": 20, "max_clips_per_video": 2},
-        "splits": {"standard_size": 6},
+        "splits": {
+            "standard_size": 6, "subsets": {"rl": {"size": 4}, "captions": {
+                "within": "large", "tasks": ["dense_captioning"]}},
+        },
         "media": {"long_side": 64},
         "shards": {"annotation_buckets": 1, "standard_buckets": 1, "media_buckets": 1},
     })  # fmt: skip
@@ -154,7 +170,9 @@ def test_the_undamaged_copy_is_sound(release: Path) -> None:
     reseal(release)
     assert failures(release) == {}
     counted = {check.name: check.checked for check in verify_release(release)}
-    assert list(counted) == [FILES, TABLES, SAMPLES_CHECK, FRAMES_CHECK, SPLITS, LICENCES]
+    assert list(counted) == [
+        FILES, TABLES, SAMPLES_CHECK, FRAMES_CHECK, SPLITS, SUBSETS_CHECK, LICENCES,
+    ]  # fmt: skip
     assert counted[SAMPLES_CHECK] > len(rows_of(release, "samples"))
     assert counted[FRAMES_CHECK] == len(rows_of(release, "frames"))
     assert set(rows_of(release, "samples")["split"]) >= {"train", "test"}
@@ -425,7 +443,33 @@ def test_an_unregistered_licence_is_named(release: Path) -> None:
     assert failures(release) == {LICENCES: "licence 'none-such' is not registered."}
 
 
-@pytest.mark.parametrize("table", ["samples", "frames", "videos"])
+def test_members_of_subsets_are_checked(release: Path) -> None:
+    with ReleaseReader(release) as reader:
+        ids = reader.subset_ids("rl")
+        assert [sample.sample_id for sample in reader.samples(subset="rl")] == ids
+        assert {sample.task for sample in reader.samples("train", "captions")} == {
+            "dense_captioning"
+        }
+        with pytest.raises(ConfigError, match="large, standard, captions, rl"):
+            reader.subset_ids("sft")
+    assert len(ids) == 4
+    edit(release, "subsets", lambda rows: rows.with_columns(pl.col("rank") + 1))
+    reseal(release)
+    assert "rl does not rank its members" in failures(release)[SUBSETS_CHECK]
+
+
+def test_a_member_that_tests_and_a_sample_left_out_are_found(release: Path) -> None:
+    tested = rows_of(release, "samples").filter(pl.col("split") == "test")
+    edit(release, "subsets", put("sample_id", tested["sample_id"][0], first("rank", 3)))
+    reseal(release)
+    assert failures(release) == {SUBSETS_CHECK: "1 members are not in train."}
+    rows = tested.head(2).with_columns(reason=pl.lit("held_out")).select(LEFT_OUT.names)
+    edit(release, "left_out", lambda frame: pl.concat([frame, rows]))
+    reseal(release)
+    assert failures(release) == {TABLES: "2 samples are left out as well."}
+
+
+@pytest.mark.parametrize("table", sorted(SCHEMAS))
 def test_a_table_of_another_version_ends_the_checks(release: Path, table: str) -> None:
     path = release / "index" / f"{table}.parquet"
     content = pq.read_table(path)

@@ -143,7 +143,7 @@ def test_a_proof_that_hides_an_edge_is_found_by_the_links_of_the_rows(
         (lambda p: p["spanning"].pop(), "over several sources"),
         (lambda p: p.update(schema_version=99), "version"),
         (lambda p: p.pop("edges"), "cannot be read"),
-        (lambda p: p.update(splits={}), "two splits"),
+        (lambda p: p.update(splits={}), "splits by identity"),
         (lambda p: p["videos"][0].update(identity="someone:else"), "someone:else"),
     ],
 )
