@@ -36,6 +36,15 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The leaderboard's ten columns in its order; both profiles give them."""
 
+STRICT_COLUMNS: Final = (
+    "CVS_F1", "CVS_balanced", "NAP_F1", "NAP_balanced", "SA_kappa", "SA_MAE", "TAG_mIoU",
+    "TAG_F1@0.3", "TAG_F1@0.5", "DVC_soda",
+)  # fmt: skip
+"""Columns that the strict profile gives beside the ten."""
+
+LOWER_IS_BETTER: Final = ("SA_MAE",)
+"""Columns in which a smaller number is the better one."""
+
 JUDGED_COLUMNS: Final = ("DVC_llm", "VS_llm", "RC_llm")
 """Columns that need scores of caption pairs."""
 
@@ -46,8 +55,8 @@ class TruthEvent(Model):
     Attributes:
         start: First second, clip-relative.
         end: Last second, clip-relative.
-        caption: The text without its label.
-        label: The label, empty where the source writes none.
+        caption: The text, as `struc_info` or the release has it, less a label that stands apart.
+        label: That label, empty where the source writes none.
     """
 
     start: Finite
@@ -105,8 +114,8 @@ class TruthRow(Model):
     label: str = ""
     labels: tuple[str, ...] = ()
     procedure: str = ""
-    skill: Mapping[str, int] = {}
-    cvs: Mapping[str, int] = {}
+    skill: Mapping[str, Annotated[int, Field(ge=1, le=5)]] = {}
+    cvs: Mapping[str, Annotated[int, Field(ge=0, le=2)]] = {}
     caption: str = ""
     sample_id: str | None = None
 
@@ -143,7 +152,7 @@ class CaptionPair:
         column: `DVC_llm`, `VS_llm` or `RC_llm`.
         source: Module name of the source.
         question: Text of the row's question.
-        candidate: The predicted text, not empty.
+        candidate: The predicted text, never empty.
         reference: The reference text.
     """
 
@@ -208,8 +217,11 @@ class ColumnScore:
 
     @property
     def stored(self) -> float:
-        """The value as the leaderboard stores it: three decimals, 0 where there is none."""
-        return round(self.value, 3) if self.value is not None else 0.0
+        """The value as the leaderboard stores it: 0 where there is none, else three decimals.
+
+        Its evaluator prints four decimals and the board rounds what was printed.
+        """
+        return round(float(f"{self.value:.4f}"), 3) if self.value is not None else 0.0
 
     def resampled(self, weights: FloatArray) -> FloatArray:
         """Values of the column when each row counts several times or not at all.
@@ -229,7 +241,7 @@ class Evaluation:
 
     Attributes:
         profile: `official` or `strict`.
-        columns: By name, the ten of `COLUMNS` first.
+        columns: By name: the ten of `COLUMNS`, under `strict` also those of `STRICT_COLUMNS`.
         rows: One for each row of truth, by index.
     """
 

@@ -1,0 +1,1 @@
+"""The leaderboard's ten columns, number for number, with all their gaps."""
