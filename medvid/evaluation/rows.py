@@ -167,8 +167,8 @@ class CaptionPair:
 class SentenceEncoder(Protocol):
     """Turns sentences into vectors."""
 
-    def encode(self, sentences: list[str]) -> NDArray[np.float32]:
-        """Return one vector of length 1 for each sentence, (n, dimensions)."""
+    def encode(self, texts: Sequence[str], /) -> NDArray[np.float32]:
+        """Return one vector of length 1 for each text, (texts, dimensions)."""
         ...
 
 

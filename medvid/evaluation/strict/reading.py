@@ -14,7 +14,7 @@ from medvid.evaluation.official.reading import ReadEvent
 from medvid.evaluation.rows import Box, Span
 
 _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—―−⁃﹘", "-"))
-_TIME: Final = r"((?:\d++:)?+\d++:\d++(?:\.\d++)?+|\d++(?:\.\d++)?+)"
+_TIME: Final = r"(\d++(?::\d++){0,2}+(?:\.\d++)?+)"
 _FIRST: Final = rf"(?<!\d)(?<!\d[:.]){_TIME}"
 _UNIT: Final = r"(?:\s*+(?:seconds?|secs?|s)\b\.?)?+"
 _SPAN: Final = rf"{_FIRST}{_UNIT}\s*+(?:-|to\b|until\b)\s*+{_TIME}"
