@@ -18,6 +18,7 @@ from medvid.releases.facts import (
     SampleCount,
     SourceFacts,
 )
+from medvid.splits import parted_components
 from schemas.timeline import rate_text
 
 FOLDERS = ("media", "large", "standard", "standard-selfcontained", "index")
@@ -58,7 +59,20 @@ def gather_facts(
         bytes={name: _bytes(root / name) for name in FOLDERS},
         frames=pl.scan_parquet(root / "index" / "frames.parquet").select(pl.len()).collect().item(),
         sheets=tuple(sheets),
+        selection=assembly.selection.report,
+        left_out_videos=_left_out_videos(assembly, samples),
+        split_mode=assembly.assignment.mode,
+        leaks=parted_components(assembly.assignment),
+        unlisted=assembly.assignment.unlisted,
+        media_edges=len(assembly.edges),
     )
+
+
+def _left_out_videos(assembly: Assembly, samples: pl.DataFrame) -> int:
+    """Videos with pairs, none of which is in a split."""
+    keys = ["source", "video_id"]
+    left_out = assembly.pool.join(assembly.selection.left_out, on="sample_id", how="semi")
+    return len(left_out.select(keys).unique().join(samples.select(keys), on=keys, how="anti"))
 
 
 def _source_facts(name: str, tally: Tally) -> SourceFacts:

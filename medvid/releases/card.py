@@ -28,6 +28,7 @@ from medvid.releases.report_tables import (
     sample_table,
     split_table,
 )
+from medvid.releases.selection_tables import quota_table, selection_notes, subset_table
 from medvid.releases.terms import DUTIES, PERMISSIONS, Terms, listed, strictest_terms
 from schemas.source import DataCard
 
@@ -55,6 +56,9 @@ def render_card(facts: ReleaseFacts) -> bytes:
         by_source=_by_source(facts),
         by_question=question_table(facts),
         by_split=split_table(facts),
+        notes=selection_notes(facts),
+        quotas=quota_table(facts),
+        subsets=subset_table(facts),
         folders=folder_table(facts),
         faults=fault_table(facts),
         split=_first_split(facts),

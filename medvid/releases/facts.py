@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from medvid.splits import Leak, SelectionReport
 from schemas.scalars import Model
 from schemas.source import DataCard
 
@@ -95,6 +96,12 @@ class ReleaseFacts(Model):
         bytes: Bytes by folder.
         frames: Distinct stored frames, 0 for labels only.
         sheets: Pictures.
+        selection: What was asked of the selection and what the pool could give.
+        left_out_videos: Videos with pairs of which not one is in a split.
+        split_mode: `identity`, or `native` where official splits are honoured.
+        leaks: Components that official splits part.
+        unlisted: Videos by source that no official split names, where they are honoured.
+        media_edges: Pairs of videos that show the same footage.
     """
 
     name: str
@@ -113,3 +120,9 @@ class ReleaseFacts(Model):
     bytes: dict[str, int] = {}
     frames: int = 0
     sheets: tuple[ContactSheet, ...] = ()
+    selection: SelectionReport | None = None
+    left_out_videos: int = 0
+    split_mode: str = "identity"
+    leaks: tuple[Leak, ...] = ()
+    unlisted: dict[str, int] = {}
+    media_edges: int = 0

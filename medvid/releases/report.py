@@ -31,6 +31,14 @@ from medvid.releases.report_tables import (
     split_table,
     video_table,
 )
+from medvid.releases.selection_tables import (
+    leak_table,
+    left_out_table,
+    quota_table,
+    selection_notes,
+    subset_table,
+    tested_table,
+)
 from medvid.releases.terms import DUTIES, PERMISSIONS, strictest_terms
 from schemas.errors import ReleaseError
 
@@ -118,6 +126,7 @@ def render_report(facts: ReleaseFacts) -> bytes:
         tables=_tables(facts),
         charts=_charts(facts),
         labels={name: label_bars(counts) for name, counts in sorted(facts.labels.items())},
+        notes=selection_notes(facts),
         pictures=[Picture(sheet, _data_uri(sheet)) for sheet in facts.sheets],
         terms=strictest_terms([source.card for source in facts.sources.values()]),
         flags={**PERMISSIONS, **DUTIES},
@@ -187,11 +196,14 @@ def balances(facts: ReleaseFacts) -> list[Balance]:
         if row.stage == "convert" and (row.source, row.kind, row.reason) in dropped
     )
     clips = (len(facts.clip_seconds), sum(facts.rates.values()))
-    shown = sum(facts.videos.values())
+    shown = sum(facts.videos.values()) + facts.left_out_videos
+    chosen = facts.selection
+    pairs = (chosen.pool, samples + sum(chosen.left_out.values())) if chosen else (samples, samples)
     return [
         Balance("samples", ("in the table", samples), ("answers", len(facts.answer_words))),
+        Balance("pairs", ("built", pairs[0]), ("in a split or left out", pairs[1])),
         Balance("clips", ("by length", clips[0]), ("by sampling rate", clips[1])),
-        Balance("videos with samples", ("built", built), ("in a split", shown)),
+        Balance("videos with samples", ("built", built), ("in a split or left out", shown)),
         Balance("samples of standard outside train", ("found", outside), ("allowed", 0)),
         Balance("dropped records", ("counted", sum(dropped.values())), ("in quarantine", held)),
     ]
@@ -202,6 +214,11 @@ def _tables(facts: ReleaseFacts) -> dict[str, Table]:
         "samples": sample_table(facts),
         "questions": question_table(facts),
         "splits": split_table(facts),
+        "quotas": quota_table(facts),
+        "tests": tested_table(facts),
+        "subsets": subset_table(facts),
+        "leaks": leak_table(facts),
+        "left_out": left_out_table(facts),
         "videos": video_table(facts),
         "records": record_table(facts),
         "faults": fault_table(facts),

@@ -116,7 +116,7 @@ def question_table(facts: ReleaseFacts) -> Table:
     for task, qa_type in sorted(chosen, key=lambda key: (order[key[0]], key[1])):
         line = [cells[task, qa_type, split] for split in splits]
         rows.append(Row((task, qa_type), (*line, sum(line), chosen[task, qa_type])))
-    return _with_sum(Table(("task", "question type"), (*splits, ALL, "in standard"), tuple(rows)))
+    return with_sum(Table(("task", "question type"), (*splits, ALL, "in standard"), tuple(rows)))
 
 
 def split_table(facts: ReleaseFacts) -> Table:
@@ -137,7 +137,7 @@ def split_table(facts: ReleaseFacts) -> Table:
         for split in _splits(facts)
     )  # fmt: skip
     columns = ("identities", "videos with samples", "samples", "in standard")
-    return _with_sum(Table(("split",), columns, rows))
+    return with_sum(Table(("split",), columns, rows))
 
 
 def video_table(facts: ReleaseFacts) -> Table:
@@ -148,7 +148,7 @@ def video_table(facts: ReleaseFacts) -> Table:
         Row((name,), (*(source.videos.get(f, 0) for f in fates), sum(source.videos.values())))
         for name, source in facts.sources.items()
     )
-    return _with_sum(Table(("source",), (*fates, "all videos"), rows))
+    return with_sum(Table(("source",), (*fates, "all videos"), rows))
 
 
 def record_table(facts: ReleaseFacts) -> Table:
@@ -186,7 +186,7 @@ def fault_table(facts: ReleaseFacts) -> Table:
             disposition, kind, reason = _parts(key, 3)
             if disposition != "dropped":
                 rows.append(Row((name, disposition, kind, reason), (number,)))
-    return _with_sum(Table(("source", "what was done", "kind", "fault"), ("times",), tuple(rows)))
+    return with_sum(Table(("source", "what was done", "kind", "fault"), ("times",), tuple(rows)))
 
 
 def segment_table(facts: ReleaseFacts) -> Table:
@@ -230,7 +230,7 @@ def _by_source(facts: ReleaseFacts, field: str, heads: tuple[str, ...]) -> Table
         Row(_parts(key, len(heads)), _across([table.get(key, 0) for table in tables], facts))
         for key in keys
     )
-    return _with_sum(Table(heads, _source_columns(facts), rows))
+    return with_sum(Table(heads, _source_columns(facts), rows))
 
 
 def quarantine_table(facts: ReleaseFacts) -> Table:
@@ -239,7 +239,7 @@ def quarantine_table(facts: ReleaseFacts) -> Table:
         Row((row.source, row.stage, row.kind, row.reason), (row.rows, row.action))
         for row in facts.quarantine
     )
-    return _with_sum(Table(("source", "stage", "kind", "reason"), ("rows", "what to do"), rows))
+    return with_sum(Table(("source", "stage", "kind", "reason"), ("rows", "what to do"), rows))
 
 
 def folder_table(facts: ReleaseFacts) -> Table:
@@ -248,7 +248,7 @@ def folder_table(facts: ReleaseFacts) -> Table:
     rows = tuple(
         Row((name,), (facts.shards.get(name, 0), facts.bytes.get(name, 0))) for name in names
     )
-    return _with_sum(Table(("folder",), ("tars", "bytes"), rows))
+    return with_sum(Table(("folder",), ("tars", "bytes"), rows))
 
 
 def _splits(facts: ReleaseFacts) -> list[str]:
@@ -264,7 +264,7 @@ def _across(line: Sequence[int], facts: ReleaseFacts) -> tuple[int, ...]:
     return (*line, sum(line)) if len(facts.sources) > 1 else tuple(line)
 
 
-def _with_sum(table: Table) -> Table:
+def with_sum(table: Table) -> Table:
     """Add a line that sums the counts, where there are lines to sum."""
     if len(table.rows) < 2:
         return table

@@ -11,7 +11,14 @@ from medvid.splits.duplicates import (
 from medvid.splits.graph import IdentityGraph, VideoLike, join_videos
 from medvid.splits.large import HELD_OUT, OVER_QUOTA
 from medvid.splits.order import order_fairly
-from medvid.splits.proof import LeakProof, check_leaks, find_leaks, leak_proof
+from medvid.splits.proof import (
+    Leak,
+    LeakProof,
+    check_leaks,
+    find_leaks,
+    leak_proof,
+    parted_components,
+)
 from medvid.splits.quotas import Quota, closest_table, scale_shares
 from medvid.splits.report import SelectionReport
 from medvid.splits.select import Selection, select_samples
@@ -26,6 +33,7 @@ from medvid.splits.settings import (
     SplitSettings,
     SubsetSettings,
 )
+from medvid.splits.stability import MemberChange, compare_members
 
 __all__ = [
     "HELD_OUT",
@@ -40,8 +48,10 @@ __all__ = [
     "DuplicateSettings",
     "Fingerprint",
     "IdentityGraph",
+    "Leak",
     "LeakProof",
     "MediaEdge",
+    "MemberChange",
     "NativeScheme",
     "Quota",
     "Selection",
@@ -54,11 +64,13 @@ __all__ = [
     "assign_splits",
     "check_leaks",
     "closest_table",
+    "compare_members",
     "find_duplicates",
     "find_leaks",
     "join_videos",
     "leak_proof",
     "order_fairly",
+    "parted_components",
     "scale_shares",
     "select_samples",
     "split_counts",

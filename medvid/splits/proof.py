@@ -118,10 +118,7 @@ def leak_proof(
     names = {(video.source, video.video_id) for video in videos}
     if names != {(video.source, video.video_id) for video in assignment.videos}:
         raise SplitError("the assignment is of other videos than the proof was asked for.")
-    rows = tuple(
-        ProvenVideo(**video.model_dump(mode="json", exclude={"pinned"}))
-        for video in assignment.videos
-    )
+    rows = _proven(assignment)
     graph = join_videos(videos, edges)
     proof = LeakProof(
         mode=assignment.mode,
@@ -141,6 +138,18 @@ def leak_proof(
     plain: dict[str, Any] = proof.model_dump(mode="json")
     check_leaks(videos, plain)
     return plain
+
+
+def parted_components(assignment: SplitAssignment) -> tuple[Leak, ...]:
+    """Components in two splits: whom official splits part; there are none in mode `identity`."""
+    return _leaks(_proven(assignment))
+
+
+def _proven(assignment: SplitAssignment) -> tuple[ProvenVideo, ...]:
+    return tuple(
+        ProvenVideo(**video.model_dump(mode="json", exclude={"pinned"}))
+        for video in assignment.videos
+    )
 
 
 def _components(rows: Sequence[ProvenVideo]) -> list[tuple[str, list[ProvenVideo]]]:
