@@ -86,6 +86,12 @@ def _own_fields(row: OfficialRow) -> dict[str, Any]:
     own = row.extra[OWN_KEY]
     if not isinstance(own, dict) or any(field not in own for field in OWN_FIELDS):
         raise SampleError("facts of the export are missing.", field=OWN_KEY, action=_FIX)
+    if own.get("schema_version") != SCHEMA_VERSION:
+        raise SampleError(
+            f"the row has schema_version {own.get('schema_version')}, this code reads "
+            f"{SCHEMA_VERSION}.",
+            field=OWN_KEY, action="Export it again with this version.",
+        )  # fmt: skip
     fields = {field: own[field] for field in OWN_FIELDS} | {
         "sample_id": row.extra.get(ID_KEY), "dataset_name": row.dataset_name,
         "video_id": row.video_id, "task": row.task, "question": row.question,

@@ -15,6 +15,7 @@ from medvid.tasks.official.answers import struc_info_of
 from medvid.tasks.official.rows import VIDEO_TOKEN
 from schemas.errors import SampleError
 from schemas.sample import Sample
+from schemas.scalars import SCHEMA_VERSION
 
 OWN_KEY: Final = "medvid"
 ID_KEY: Final = "sample_id"
@@ -80,7 +81,8 @@ def official_row(
         ID_KEY: sample.sample_id,
     }
     if not plain:
-        row[OWN_KEY] = {field: getattr(sample, field) for field in OWN_FIELDS} | {"split": split}
+        own = {field: getattr(sample, field) for field in OWN_FIELDS}
+        row[OWN_KEY] = {"schema_version": SCHEMA_VERSION, "split": split, **own}
     return row
 
 
