@@ -55,24 +55,21 @@ class SentenceEncoder:
         self._tokenizer.enable_truncation(limits["max_seq_length"])
         self._bert = Bert(root)
 
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def encode(self, sentences: Sequence[str]) -> npt.NDArray[np.float32]:
         """Encode texts; those beyond 256 word pieces are cut, as the model was trained.
 
         Args:
-            texts: Any texts, empty ones included.
+            sentences: Any texts, empty ones included.
 
         Returns:
-            Unit vectors, shape (texts, 384).
+            Unit vectors, shape (sentences, 384).
         """
-        vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
-        distinct = list(dict.fromkeys(texts))
+        distinct = list(dict.fromkeys(sentences))
         found = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
         for rows, ids in self._batches(distinct):
             found[rows] = _pooled(self._bert(ids))
         place = {text: row for row, text in enumerate(distinct)}
-        if distinct:
-            vectors[:] = found[[place[text] for text in texts]]
-        return vectors
+        return found[np.array([place[text] for text in sentences], dtype=np.intp)]
 
     def similarity(self, left: Sequence[str], right: Sequence[str]) -> npt.NDArray[np.float32]:
         """Cosine of texts in pairs.

@@ -18,6 +18,7 @@ from medvid.evaluation.judge.prompt import (
     judge_request,
     plain,
     repair_request,
+    without_quote,
 )
 from medvid.language import LanguageClient, RequestRefusedError
 from medvid.language.encoder import NAME, SentenceEncoder
@@ -165,7 +166,7 @@ async def _scores(
     while True:
         reply = await client.answer(request)
         try:
-            return parse_scores(reply.text), attempt
+            return parse_scores(without_quote(reply.text, pair)), attempt
         except NoScoresError as error:
             if attempt == settings.attempts:
                 raise

@@ -173,6 +173,14 @@ def plain(text: str) -> str:
     ).strip()
 
 
+def without_quote(said: str, pair: CaptionPair) -> str:
+    """An answer without verbatim quotes of the pair's texts: scores inside them are not its own."""
+    for text in (pair.candidate, pair.reference):
+        for quoted in {text, plain(text)} - {""}:
+            said = said.replace(quoted, " ")
+    return said
+
+
 def clipped(text: str, max_chars: int) -> str:
     """The text, cut after some characters with a mark."""
     return text if len(text) <= max_chars else text[:max_chars] + CUT
