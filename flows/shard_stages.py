@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import polars as pl
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from flows.pair_files import (
+    ANNOTATION_SCHEMA,
+    INDEX_FILE,
+    MEDIA_SCHEMA,
+    read_columns,
+    read_payloads,
+    write_columns,
+)
 from flows.stages import MEMBERS_FILE, PART_FILE
-from flows.tables import ANNOTATION_INDEX, INDEX_FILE, MEDIA_INDEX, SAMPLES_FILE
 from medvid.shards import (
     Member,
     SelfContainedClip,
@@ -67,7 +75,7 @@ def media_shard_unit(work: Path, parts: Sequence[VideoPart]) -> dict[str, Any]:
     columns["key"] = [member.name.partition(".")[0] for member in shard.members]
     columns["offset"] = [member.offset for member in shard.members]
     columns["size"] = [member.size for member in shard.members]
-    pl.DataFrame(columns, schema=MEDIA_INDEX).write_ipc(work / INDEX_FILE, compression="lz4")
+    write_columns(work / INDEX_FILE, columns, MEDIA_SCHEMA)
     return _shard_info(shard)
 
 
@@ -88,21 +96,15 @@ def annotation_shard_unit(work: Path, parts: Sequence[PairsPart]) -> dict[str, A
     """Write the selected samples of a bucket's videos as one annotation tar, and index them."""
     rows: list[tuple[str, bytes]] = []
     for part in parts:
-        rows.extend(_take(part.folder / SAMPLES_FILE, part.sample_ids))
-    rows.sort(key=lambda row: row[0])
+        rows.extend(read_payloads(part.folder, part.sample_ids))
     shard = write_annotation_shard(work / SHARD_FILE, rows)
-    index = {
+    index: dict[str, list[Any]] = {
         "sample_id": [member.name.partition(".")[0] for member in shard.members],
         "offset": [member.offset for member in shard.members],
         "size": [member.size for member in shard.members],
     }
-    pl.DataFrame(index, schema=ANNOTATION_INDEX).write_ipc(work / INDEX_FILE, compression="lz4")
+    write_columns(work / INDEX_FILE, index, ANNOTATION_SCHEMA)
     return _shard_info(shard)
-
-
-def _take(path: Path, sample_ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    table = pl.read_ipc(path, columns=["sample_id", "payload"])
-    yield from table.filter(pl.col("sample_id").is_in(sample_ids)).iter_rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,18 @@ class MediaPlace:
 
     def offsets(self, source: str, video_id: str) -> Iterator[tuple[int, int, int]]:
         """Native number, offset and size in bytes of every frame of a video."""
+        names = ["source", "video_id", "index", "offset", "size"]
+        wanted = {"source": source, "video_id": video_id}
         if self.name is None:
-            table = pl.read_ipc(self.index)
+            table = read_columns(self.index, names)
+            rows = [pc.equal(table.column(name), value) for name, value in wanted.items()]
+            table = table.filter(pc.and_(*rows))
         else:
-            table = pl.read_parquet(self.index)
-            table = table.filter(pl.col("shard").cast(pl.String) == self.name)
-        own = table.filter((pl.col("source") == source) & (pl.col("video_id") == video_id))
-        yield from own.select("index", "offset", "size").iter_rows()
+            filters = [
+                (name, "=", value) for name, value in (wanted | {"shard": self.name}).items()
+            ]
+            table = pq.read_table(self.index, columns=names, filters=filters, use_threads=False)
+        yield from zip(*(table.column(name).to_pylist() for name in names[2:]), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ def _clips(part: SelfContainedPart) -> Iterator[SelfContainedClip]:
         for index, offset, size in media.offsets(part.source, part.video_id)
     }
     by_clip: dict[str, list[dict[str, Any]]] = {}
-    for _, payload in sorted(_take(part.folder / SAMPLES_FILE, part.sample_ids)):
+    for _, payload in sorted(read_payloads(part.folder, part.sample_ids)):
         sample = orjson.loads(payload)
         by_clip.setdefault(sample["clip_id"], []).append(sample)
     for clip_id, samples in by_clip.items():

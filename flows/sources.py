@@ -194,7 +194,7 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
         seed=config.seed, max_regions_per_clip=questions.max_regions_per_clip
     )
     code = code_key(
-        "medvid.tasks", "medvid.captions", "schemas", "flows:stages.py", "flows:tables.py"
+        "medvid.tasks", "medvid.captions", "schemas", "flows:stages.py", "flows:pair_files.py"
     )
     key = content_key(
         "pairs", state.convert.key, state.media.key if state.media else None, code, spec,

@@ -11,8 +11,10 @@ import numpy as np
 import orjson
 
 from converters.registry import get_converter
+from flows.pair_files import write_clips, write_samples
 from medvid.captions import CaptionSettings, write_captions
 from medvid.media import (
+    FrameHasher,
     MediaVerdict,
     check_media,
     encode_jpeg,
@@ -37,6 +39,7 @@ from schemas.timeline import FrameList, TimeBase
 from schemas.video import MediaKind, MediaRef, Recording
 
 FRAMES_FILE = "frames.npz"
+FINGERPRINT_FILE = "fingerprint.npz"
 PART_FILE = "frames.part"
 MEMBERS_FILE = "members.json"
 
@@ -107,9 +110,10 @@ class MediaPayload:
 
 
 def media_unit(work: Path, payload: MediaPayload) -> dict[str, Any]:
-    """Decode everything once, and remember which frames exist and when they are shown."""
+    """Decode everything once; remember which frames exist, when they show, and their hashes."""
+    hasher = FrameHasher()
     try:
-        verdict = check_media(payload.root, payload.media)
+        verdict = check_media(payload.root, payload.media, hasher)
     except OSError as error:
         detail = f"The system does not give the file out: {error.strerror}."
         verdict = MediaVerdict(ok=False, reason="unreadable", detail=detail, frames=0)
@@ -134,6 +138,8 @@ def media_unit(work: Path, payload: MediaPayload) -> dict[str, Any]:
         good = index[~np.isin(index, np.array(verdict.bad_indices, dtype=np.int64))]
         np.savez(work / FRAMES_FILE, index=good)
         info["ok"] = bool(good.size)
+    found = hasher.finish()
+    np.savez(work / FINGERPRINT_FILE, number=found.number, hashes=found.hashes, detail=found.detail)
     return info
 
 
@@ -171,8 +177,6 @@ class PairsPayload:
 
 def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     """Plan clips, write captions, build samples of one video."""
-    from flows.tables import write_clips, write_samples
-
     annotation = VideoAnnotation.model_validate_json(payload.annotation.read_bytes())
     video = annotation.video
     spec = get_converter(video.source).spec
