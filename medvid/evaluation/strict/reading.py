@@ -70,7 +70,7 @@ def read_events(text: str) -> list[ReadEvent]:
     """
     text = plain(text)
     heads = list(_EVENT.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
+    ends = [*(head.start() for head in heads[1:]), len(text)][: len(heads)]
     events: list[ReadEvent] = []
     for head, end in zip(heads, ends, strict=True):
         start, stop = _seconds(head[1]), _seconds(head[2])
