@@ -6,6 +6,7 @@ result = run_evaluation(truth, load_submission(Path("answers.json")), Evaluation
 ```
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -249,6 +250,14 @@ def column_task(name: str) -> TaskName:
     return _TASK_OF[name.split("_", maxsplit=1)[0]]
 
 
+def mean_by_row(scores: PairScores) -> dict[int, float]:
+    """Mean score of the caption pairs of each row, by row index."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for (index, _, _), aspects in scores.items():
+        values[index].append(sum(aspects.values()) / len(aspects))
+    return {index: sum(found) / len(found) for index, found in sorted(values.items())}
+
+
 def _profile_result(
     truth: Truth, evaluation: Evaluation, settings: EvaluationSettings
 ) -> ProfileResult:
@@ -307,4 +316,4 @@ def _semantic(
             for name in COLUMNS
             if name in JUDGED_COLUMNS
         }
-    return SemanticResult(label=judged.label, columns=columns)
+    return SemanticResult(label=judged.label, columns=columns, rows=mean_by_row(judged.scores))

@@ -115,10 +115,12 @@ class SemanticResult(Model):
     Attributes:
         label: What the numbers are, to print beside them.
         columns: By profile and column.
+        rows: Mean similarity of a row's captions, by row.
     """
 
     label: str
     columns: Mapping[Profile, Mapping[str, ColumnResult]]
+    rows: Mapping[int, float] = {}
 
 
 class ComparisonResult(Model):
