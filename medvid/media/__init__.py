@@ -1,6 +1,7 @@
 """Media: probe, integrity check, exact frames, JPEG, overlays, contact sheets."""
 
 from medvid.media.decode import BACKENDS, decode_positions
+from medvid.media.fingerprint import FrameHasher, FrameHashes, nearest_to_seconds
 from medvid.media.frames import frame_size, frames_of_probe, list_frames, read_frames
 from medvid.media.integrity import MediaVerdict, check_media
 from medvid.media.isolation import run_isolated
@@ -12,6 +13,8 @@ from medvid.media.timelines import TimelineRow
 
 __all__ = [
     "BACKENDS",
+    "FrameHasher",
+    "FrameHashes",
     "LabelledBox",
     "MediaVerdict",
     "SheetFrame",
@@ -26,6 +29,7 @@ __all__ = [
     "frames_of_probe",
     "jpeg_size",
     "list_frames",
+    "nearest_to_seconds",
     "probe_video",
     "read_frames",
     "read_image",

@@ -6,6 +6,7 @@ packets marked corrupt, slices with bytes no encoder writes, errors logged by li
 did not come out or came at other times, and the length that the container promises.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,8 +21,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from medvid.media.fingerprint import FrameHasher
 from medvid.media.frames import image_files, locate, read_member
-from medvid.media.libav import describe, open_video, read_packets
+from medvid.media.libav import RgbConverter, describe, open_video, read_packets
 from medvid.media.nal import has_forbidden_bytes, length_size
 from medvid.media.probe import NO_TIME, VideoProbe, probe_video
 from medvid.media.pyav import is_undecodable
@@ -57,7 +59,7 @@ class MediaVerdict:
     bad_indices: tuple[int, ...] = ()
 
 
-def check_media(root: Path, media: MediaRef) -> MediaVerdict:
+def check_media(root: Path, media: MediaRef, hasher: FrameHasher | None = None) -> MediaVerdict:
     """Decode all of a recording's pictures once.
 
     A function of the files' bytes alone. Decoders may crash or hang on damage: call it through
@@ -66,19 +68,21 @@ def check_media(root: Path, media: MediaRef) -> MediaVerdict:
     Args:
         root: Root folder of the source.
         media: The recording's pictures.
+        hasher: Takes, on the way, a video's frames nearest to whole seconds or every sound image:
+            decoding is what a fingerprint costs.
 
     Returns:
         The verdict; a fault never raises.
     """
     try:
         if media.kind is MediaKind.VIDEO:
-            return _check_video(locate(root, media.path))
-        return _check_images(root, media)
+            return _check_video(locate(root, media.path), hasher)
+        return _check_images(root, media, hasher)
     except MediaError as error:
         return MediaVerdict(ok=False, reason=error.reason, detail=error.problem, frames=0)
 
 
-def _check_images(root: Path, media: MediaRef) -> MediaVerdict:
+def _check_images(root: Path, media: MediaRef, hasher: FrameHasher | None) -> MediaVerdict:
     files = image_files(root, media)
     if not files:
         return MediaVerdict(
@@ -89,10 +93,13 @@ def _check_images(root: Path, media: MediaRef) -> MediaVerdict:
     faults: dict[int, str] = {}
     for number in sorted(files):
         try:
-            height, width, _ = read_member(root, media, files[number]).shape
-            sizes[number] = (width, height)
+            rgb = read_member(root, media, files[number])
         except MediaError as error:
             faults[number] = f"{files[number]}: {error.problem}"
+            continue
+        sizes[number] = (rgb.shape[1], rgb.shape[0])
+        if hasher is not None:
+            hasher.add(number, rgb)
     usual = Counter(sizes.values()).most_common(1)[0][0] if sizes else None
     odd = {
         number: f"{files[number]} is {width}x{height}"
@@ -133,9 +140,13 @@ class _Witness:
     declared_s: Fraction | None = None
 
 
-def _check_video(path: Path) -> MediaVerdict:
+def _check_video(path: Path, hasher: FrameHasher | None) -> MediaVerdict:
     probe = probe_video(path)
-    witness = _decode_all(path, probe)
+    sampler = None
+    if hasher is not None:
+        hasher.plan(probe)
+        sampler = _Sampler(hasher, probe)
+    witness = _decode_all(path, probe, sampler)
     reason, detail = _judge(probe, witness)
     return MediaVerdict(ok=not reason, reason=reason, detail=detail, frames=len(witness.times))
 
@@ -162,7 +173,26 @@ def _judge(probe: VideoProbe, witness: _Witness) -> tuple[str, str]:
     return "", ""
 
 
-def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
+class _Sampler:
+    """Hands the frames a hasher has chosen over to it."""
+
+    def __init__(self, hasher: FrameHasher, probe: VideoProbe) -> None:
+        self._hasher = hasher
+        self._exact = probe.exact
+        self._to_rgb = RgbConverter(probe.rotation)
+        self._count = 0
+
+    def offer(self, frame: VideoFrame) -> None:
+        """Hand a frame over if it is wanted and whole."""
+        key = frame.pts if self._exact else self._count
+        self._count += 1
+        place = None if key is None or frame.is_corrupt else self._hasher.place_of(key)
+        if place is not None:
+            with contextlib.suppress(av.error.FFmpegError):  # no verdict hangs on the conversion
+                self._hasher.add(place, self._to_rgb(frame))
+
+
+def _decode_all(path: Path, probe: VideoProbe, sampler: _Sampler | None) -> _Witness:
     witness = _Witness()
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
@@ -175,7 +205,7 @@ def _decode_all(path: Path, probe: VideoProbe) -> _Witness:
             for packet in _packets_of_all(container, stream, path, witness):
                 if size and has_forbidden_bytes(probe.codec, bytes(packet), size):
                     witness.incomplete += 1
-                _decode_packet(packet, probe, witness)
+                _decode_packet(packet, probe, witness, sampler)
                 if is_undecodable(packet, probe):
                     log.clear()
             witness.logged = [
@@ -201,7 +231,9 @@ def _packets_of_all(
         witness.errors.append(error.problem)
 
 
-def _decode_packet(packet: "Packet[VideoStream]", probe: VideoProbe, witness: _Witness) -> None:
+def _decode_packet(
+    packet: "Packet[VideoStream]", probe: VideoProbe, witness: _Witness, sampler: _Sampler | None
+) -> None:
     witness.incomplete += packet.is_corrupt
     try:
         frames = packet.decode()
@@ -211,6 +243,8 @@ def _decode_packet(packet: "Packet[VideoStream]", probe: VideoProbe, witness: _W
         return
     for frame in frames:
         _note_frame(frame, witness)
+        if sampler is not None:
+            sampler.offer(frame)
 
 
 def _note_frame(frame: VideoFrame, witness: _Witness) -> None:

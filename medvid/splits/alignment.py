@@ -1,0 +1,275 @@
+"""Whether two videos run along each other: a line through their near frames, and its proof.
+
+Near frames alone prove nothing: two operations under one lamp, or two still pictures of one table,
+agree at every moment with every other. So frames must agree in time: at a fixed speed and offset,
+densely, for long enough, and each better with its own moment than with other moments of the same
+stretch. Where nothing changes nothing is proved, and no edge is drawn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medvid.splits.hamming import HashArray, hamming
+from schemas.timeline import IntArray
+
+FloatArray = npt.NDArray[np.float64]
+SPEEDS = np.geomspace(0.5, 2.0, 15)
+"""Speeds tried first, a tenth apart: over 40 s the line is off by two seconds at most."""
+
+_SLACK_S = 4.0
+_WINDOW_S = 90.0
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Frames of one video that say something.
+
+    Attributes:
+        time_s: Times, (n,), increasing.
+        hashes: (n, variants).
+    """
+
+    time_s: FloatArray
+    hashes: HashArray
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`t_b = speed * t_a + offset_s`."""
+
+    speed: float
+    offset_s: float
+
+    def reversed(self) -> "Line":
+        """The same line, from `b` to `a`."""
+        return Line(1 / self.speed, -self.offset_s / self.speed)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an aligned match must keep to; see `DuplicateSettings`."""
+
+    min_matched_s: float
+    match_bits: int
+    mean_bits: float
+    max_gap_s: float
+    min_share: float
+    min_matches: int
+    max_rank: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """An aligned match.
+
+    Attributes:
+        line: From the first video to the second.
+        matched_s: Its length in the slower of the two.
+        matches: Frames of the sparser video that agree.
+        distance: Mean bits in which they differ.
+        rank: Mean share of the stretch's other moments that agree better, 0 to 1; 0.5 by chance.
+    """
+
+    line: Line
+    matched_s: float
+    matches: int
+    distance: float
+    rank: float
+
+
+def best_line(
+    a_s: FloatArray, b_s: FloatArray, least: int
+) -> tuple[Line, npt.NDArray[np.bool_]] | None:
+    """The line that most near frames lie about, at any speed from half to double.
+
+    Args:
+        a_s: Times of the near frames in one video, (m,).
+        b_s: Times in the other, (m,).
+        least: Distinct frames there must be on each side.
+
+    Returns:
+        The line, and which near frames lie within 4 s of it; None where none has enough.
+    """
+    best: tuple[int, Line, npt.NDArray[np.bool_]] | None = None
+    for speed in SPEEDS.tolist():
+        offset = b_s - speed * a_s
+        order = np.argsort(offset, kind="stable")
+        ends = np.searchsorted(offset[order], offset[order] + 2 * _SLACK_S, side="right")
+        at = int((ends - np.arange(ends.size)).argmax())
+        on = np.zeros(offset.size, dtype=np.bool_)
+        on[order[at : ends[at]]] = True
+        count = min(np.unique(a_s[on]).size, np.unique(b_s[on]).size)
+        if count >= least and (best is None or count > best[0]):
+            best = (count, Line(speed, float(np.median(offset[on]))), on)
+    return None if best is None else best[1:]
+
+
+def align(a: Track, b: Track, seeds: tuple[IntArray, IntArray], start: Line, limits: Limits) -> (
+    Alignment | None
+):  # fmt: skip
+    """Prove that two videos run along each other near some seeds.
+
+    Args:
+        a: The first video.
+        b: The second.
+        seeds: Places of near frames in `a` and in `b` that lie about on one line, (m,) each.
+        start: That line.
+        limits: What to keep to.
+    """
+    distance = _distances(a, b, seeds)
+    line = _refine(a, b, distance, seeds, start)
+    step_a, step_b = _step(a.time_s) * line.speed, _step(b.time_s)
+    if step_a >= step_b * 0.999:
+        return _judge(a.time_s, b.time_s, distance, line, limits)
+    found = _judge(b.time_s, a.time_s, distance.T, line.reversed(), limits)
+    if found is None:
+        return None
+    return Alignment(
+        found.line.reversed(), found.matched_s, found.matches, found.distance, found.rank
+    )
+
+
+def _distances(a: Track, b: Track, seeds: tuple[IntArray, IntArray]) -> npt.NDArray[np.uint8]:
+    """Bits between all frames, in the windows that fit the seeds best; (n_a, n_b)."""
+    left, right = a.hashes[seeds[0]], b.hashes[seeds[1]]
+    by_a = hamming(left, right[:, :1]).mean(axis=0)
+    by_b = hamming(left[:, :1], right).mean(axis=0)
+    if by_a.min() <= by_b.min():
+        return hamming(a.hashes[:, int(by_a.argmin()), None], b.hashes[None, :, 0])
+    return hamming(a.hashes[:, 0, None], b.hashes[None, :, int(by_b.argmin())])
+
+
+def _step(time_s: FloatArray) -> float:
+    return float(np.median(np.diff(time_s))) if time_s.size > 1 else 1.0
+
+
+def on_line(
+    probe_s: FloatArray, other_s: FloatArray, distance: npt.NDArray[np.uint8], line: Line
+) -> tuple[IntArray, npt.NDArray[np.uint8]]:
+    """Frames of one video whose moment the other shows, with the lesser distance of two frames.
+
+    A moment between two frames of the other video takes the nearer in bits: sampling once a
+    second puts the true frame up to half a second away.
+
+    Returns:
+        Places in `probe_s` and distances, (m,) each.
+    """
+    places, value = _on_lines(
+        probe_s, other_s, distance, np.array([line.speed]), np.array([line.offset_s])
+    )
+    kept = places[0]
+    return np.flatnonzero(kept).astype(np.int64), value[0][kept]
+
+
+def _on_lines(
+    probe_s: FloatArray,
+    other_s: FloatArray,
+    distance: npt.NDArray[np.uint8],
+    speeds: FloatArray,
+    offsets: FloatArray,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+    """Whether each probe frame's moment is shown, and its distance, (lines, n) each."""
+    wanted = speeds[:, None] * probe_s[None] + offsets[:, None]
+    reach = max(1.0, _step(other_s)) * 1.001
+    after = np.clip(np.searchsorted(other_s, wanted), 0, other_s.size - 1)
+    before = np.maximum(after - 1, 0)
+    rows = np.arange(probe_s.size)[None]
+    far = np.uint8(64)
+    late = np.where(np.abs(other_s[after] - wanted) <= reach, distance[rows, after], far)
+    early = np.where(np.abs(wanted - other_s[before]) <= reach, distance[rows, before], far)
+    value = np.minimum(late, early)
+    shown = (np.abs(other_s[after] - wanted) <= reach) | (np.abs(wanted - other_s[before]) <= reach)
+    return shown, value
+
+
+def _refine(
+    a: Track,
+    b: Track,
+    distance: npt.NDArray[np.uint8],
+    seeds: tuple[IntArray, IntArray],
+    start: Line,
+) -> Line:
+    """Turn and shift a line about the middle of its seeds to where frames agree best."""
+    pivot = float(np.median(a.time_s[seeds[0]]))
+    center = start.speed * pivot + start.offset_s
+    speed = start.speed
+    window = (a.time_s >= pivot - _WINDOW_S) & (a.time_s <= pivot + _WINDOW_S)
+    near_s, near = a.time_s[window], distance[window]
+    turn, shift = 0.1, 6.0
+    for _ in range(_ROUNDS):
+        turns = speed * np.linspace(1 - turn, 1 + turn, 11)
+        shifts = center + np.linspace(-shift, shift, 13)
+        speeds, centers = (grid.ravel() for grid in np.meshgrid(turns, shifts, indexing="ij"))
+        _, value = _on_lines(near_s, b.time_s, near, speeds, centers - speeds * pivot)
+        gain = np.maximum(0, 14 - value.astype(np.int64)).sum(axis=1)
+        best = int(gain.argmax())
+        speed, center = float(speeds[best]), float(centers[best])
+        turn, shift = turn / 3, shift / 3
+    return Line(speed, center - speed * pivot)
+
+
+def _judge(
+    probe_s: FloatArray,
+    other_s: FloatArray,
+    distance: npt.NDArray[np.uint8],
+    line: Line,
+    limits: Limits,
+) -> Alignment | None:
+    """The longest aligned match along a line, if it keeps to the limits."""
+    places, value = on_line(probe_s, other_s, distance, line)
+    best: Alignment | None = None
+    for run in _runs(probe_s[places], value <= limits.match_bits, limits):
+        own, bits = places[run], value[run]
+        matched = bits <= limits.match_bits
+        length = float(probe_s[own[-1]] - probe_s[own[0]]) + _step(probe_s)
+        matched_s = length * max(1.0, line.speed)
+        mean = float(bits[matched].mean())
+        if matched_s < limits.min_matched_s or mean > limits.mean_bits:
+            continue
+        rank = _rank(probe_s[own], other_s, distance[own], bits, line)
+        found = Alignment(line, matched_s, int(matched.sum()), mean, rank)
+        if rank <= limits.max_rank and (best is None or found.matched_s > best.matched_s):
+            best = found
+    return best
+
+
+def _runs(time_s: FloatArray, matched: npt.NDArray[np.bool_], limits: Limits) -> list[IntArray]:
+    """Stretches, from match to match, without a long gap and dense in matches."""
+    hits = np.flatnonzero(matched)
+    if hits.size < limits.min_matches:
+        return []
+    breaks = np.flatnonzero(np.diff(time_s[hits]) > limits.max_gap_s) + 1
+    runs = []
+    for piece in np.split(hits, breaks):
+        run = np.arange(piece[0], piece[-1] + 1)
+        if piece.size >= limits.min_matches and piece.size >= limits.min_share * run.size:
+            runs.append(run)
+    return runs
+
+
+def _rank(
+    probe_s: FloatArray,
+    other_s: FloatArray,
+    distance: npt.NDArray[np.uint8],
+    bits: npt.NDArray[np.uint8],
+    line: Line,
+) -> float:
+    """Mean share of the other video's moments in the stretch that agree better than the line's.
+
+    Equal agreement counts half, so a still picture gives 0.5.
+    """
+    wanted = line.speed * probe_s + line.offset_s
+    inside = np.flatnonzero((other_s >= wanted[0] - 1) & (other_s <= wanted[-1] + 1))
+    if inside.size < 2:
+        return 1.0
+    pairs = np.minimum(distance[:, inside[:-1]], distance[:, inside[1:]])
+    middle = (other_s[inside[:-1]] + other_s[inside[1:]]) / 2
+    far_s = max(4.0, 0.1 * float(wanted[-1] - wanted[0]))
+    far = np.abs(middle[None] - wanted[:, None]) > far_s
+    better = (pairs < bits[:, None]) + 0.5 * (pairs == bits[:, None])
+    counted = far.sum(axis=1)
+    ranks = (better * far).sum(axis=1)[counted > 0] / counted[counted > 0]
+    return float(ranks.mean()) if ranks.size else 1.0
