@@ -27,6 +27,7 @@ from schemas.scalars import SCHEMA_VERSION, Label, Model
 
 UNKNOWN_SIZE: Final = (0, 0)
 _ID: Final = re.compile(r"[0-9a-f]{32}")
+_ANSWERED: Final = {"schema_version", "sample_id", "label", "answer", "target"}
 _FIX: Final = "Correct the row, or leave it out."
 
 
@@ -63,10 +64,12 @@ def sample_of_row(
     """
     fields = _own_fields(row) if OWN_KEY in row.extra else _worked_out(row, licence, size_wh)
     if row.answer is None:
-        rest = {key: value for key, value in fields.items() if key not in ("sample_id", "label")}
+        # Every field but the answer must be as good as a sample's.
+        asked = _checked(Sample, {**fields, "answer": "unknown", "target": "null"})
         return OfficialQuestion(
-            row=row.index, official_id=row.id, sample_id=fields["sample_id"], fields=rest
-        )
+            row=row.index, official_id=row.id, sample_id=asked.sample_id,
+            fields=asked.model_dump(mode="json", exclude=_ANSWERED),
+        )  # fmt: skip
     answer = row.answer if OWN_KEY in row.extra else row.answer.strip()
     target = get_task(row.task).parse_(answer)
     return _checked(Sample, {**fields, "answer": answer, "target": canonical_json(target).decode()})
