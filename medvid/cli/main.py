@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from medvid.cli import build, convert, demo, gc, inspection, quarantine, verify
+from medvid.cli import build, convert, demo, export, gc, import_, inspection, quarantine, verify
 from schemas.errors import MedVidError
 
 app = typer.Typer(
@@ -21,9 +21,10 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
-    quarantine.quarantine, gc.gc,
+    quarantine.quarantine, gc.gc, export.export,
 ):  # fmt: skip
     app.command()(command)
+app.command("import")(import_.import_)
 
 
 def main() -> None:
