@@ -5,7 +5,19 @@ import sys
 import typer
 from rich.console import Console
 
-from medvid.cli import build, convert, demo, export, gc, import_, inspection, quarantine, verify
+from medvid.cli import (
+    build,
+    convert,
+    demo,
+    evaluate,
+    export,
+    gc,
+    import_,
+    inspection,
+    quarantine,
+    submission,
+    verify,
+)
 from schemas.errors import MedVidError
 
 app = typer.Typer(
@@ -21,9 +33,10 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
-    quarantine.quarantine, gc.gc, export.export,
+    quarantine.quarantine, gc.gc, evaluate.evaluate, export.export,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(submission.app, name="submission")
 app.command("import")(import_.import_)
 
 

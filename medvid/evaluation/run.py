@@ -16,12 +16,11 @@ from pydantic import Field
 
 from medvid.evaluation.breakdown import break_down
 from medvid.evaluation.findings import Finding
-from medvid.evaluation.metrics import caption_pairs, evaluate
+from medvid.evaluation.metrics import evaluate
 from medvid.evaluation.rows import (
     COLUMNS,
     JUDGED_COLUMNS,
     LOWER_IS_BETTER,
-    CaptionPair,
     ColumnScore,
     Evaluation,
     PairScores,
@@ -145,11 +144,6 @@ def match_submission(truth: Truth, submission: Submission, *, as_uploaded: bool 
     return Matched(submission.name, "place", texts, check.findings)
 
 
-def pairs_to_judge(truth: Truth, matched: Matched) -> list[CaptionPair]:
-    """Caption pairs that a judge has to score before `score_submission`, for both profiles."""
-    return list(caption_pairs(truth.rows, matched.texts))
-
-
 def score_submission(
     truth: Truth,
     matched: Matched,
@@ -188,7 +182,7 @@ def run_evaluation(
         submission: The answers.
         settings: How to score.
         encoder: For official NAP_acc.
-        judged: Scores of the pairs of `pairs_to_judge`, from a judge or from the fallback.
+        judged: Scores of the submission's caption pairs, from `run_judge`.
 
     Raises:
         SubmissionError: The submission cannot be matched, or the truth has no answers.

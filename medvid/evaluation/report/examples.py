@@ -40,12 +40,16 @@ class Example:
 
 
 def choose_examples(
-    truth: Sequence[TruthRow], result: EvaluationResult, most: int = 2
+    truth: Sequence[TruthRow],
+    texts: Sequence[str | None],
+    result: EvaluationResult,
+    most: int = 2,
 ) -> dict[TaskName, tuple[Example, ...]]:
     """Choose examples, ties broken by hash so that the first rows of a file are not favoured.
 
     Args:
         truth: Row i has index i.
+        texts: Their answers; among equally bad ones those that say something are shown.
         result: Scores with rows kept.
         most: Best and worst rows of each task.
 
@@ -66,25 +70,34 @@ def choose_examples(
             values = {i: result.semantic.rows.get(i) for i in indices}
             name = result.semantic.label
         known = {i: value for i, value in values.items() if value is not None}
-        if known:
-            chosen[task] = tuple(_extremes(truth, known, name, most))
+        if len(set(known.values())) > 1:
+            chosen[task] = tuple(_extremes(truth, texts, known, name, most))
         else:
             picked = _spread(truth, sorted(indices, key=lambda i: hash_rank(0, "shown", i)), most)
-            chosen[task] = tuple(Example(i, "shown", "", None) for i in picked)
+            column = name if known else ""
+            chosen[task] = tuple(Example(i, "shown", column, known.get(i)) for i in picked)
     return chosen
 
 
 def _extremes(
-    truth: Sequence[TruthRow], values: Mapping[int, float], column: str, most: int
+    truth: Sequence[TruthRow],
+    texts: Sequence[str | None],
+    values: Mapping[int, float],
+    column: str,
+    most: int,
 ) -> list[Example]:
+    """Best and worst of values that are not all equal; no best is as low as the lowest."""
+    lowest = min(values.values())
     down = sorted(values, key=lambda i: (-values[i], hash_rank(0, "best", i)))
-    up = sorted(values, key=lambda i: (values[i], hash_rank(0, "worst", i)))
-    best = _spread(truth, down, most)
-    lowest_best = min(values[i] for i in best)
-    worst = [i for i in up if i not in best and values[i] < lowest_best]
+    best = _spread(truth, [i for i in down if values[i] > lowest], most)
+    least = min(values[i] for i in best)
+    up = sorted(
+        (i for i in values if values[i] < least),
+        key=lambda i: (values[i], not (texts[i] or "").strip(), hash_rank(0, "worst", i)),
+    )
     return [
         *(Example(i, "best", column, values[i]) for i in best),
-        *(Example(i, "worst", column, values[i]) for i in _spread(truth, worst, most)),
+        *(Example(i, "worst", column, values[i]) for i in _spread(truth, up, most)),
     ]
 
 

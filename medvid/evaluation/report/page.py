@@ -28,6 +28,13 @@ MAX_TEXT: Final = 1_600
 
 MAX_VIDEOS: Final = 60
 _JUDGED_TOP: Final = 5.0
+_TITLES: Final = {
+    TaskName.TAL: "Temporal action localisation", TaskName.STG: "Spatiotemporal grounding",
+    TaskName.NEXT_ACTION: "Next action", TaskName.DENSE_CAPTIONING: "Dense captioning",
+    TaskName.VIDEO_SUMMARY: "Video summary", TaskName.REGION_CAPTION: "Region caption",
+    TaskName.SKILL_ASSESSMENT: "Skill assessment",
+    TaskName.CVS_ASSESSMENT: "Critical view of safety",
+}  # fmt: skip
 _GROUPS: Final = {
     "source": "By source", "task": "By task", "length": "By length of the clip",
     "video": "By video",
@@ -116,7 +123,7 @@ def render_report(
         result=result, compared=compared, lines=_lines(result, COLUMNS),
         further=_lines(result, _further(result)),
         groups=_groups(result), videos_left=_videos_left(result),
-        tasks=_examples(truth, matched, result),
+        tasks=_examples(truth, matched, result), titles=_TITLES,
     )  # fmt: skip
 
 
@@ -165,7 +172,7 @@ def _videos_left(result: EvaluationResult) -> int:
 def _examples(
     truth: Truth, matched: Matched, result: EvaluationResult
 ) -> Mapping[TaskName, list[Shown]]:
-    chosen = choose_examples(truth.rows, result)
+    chosen = choose_examples(truth.rows, matched.texts, result)
     if truth.release is None:
         return {task: _shown(truth, matched, result, found, None) for task, found in chosen.items()}
     with ReleaseReader(truth.release) as reader:
