@@ -17,6 +17,7 @@ from medvid.cli import (
     quarantine,
     submission,
     verify,
+    why,
 )
 from schemas.errors import MedVidError
 
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
-    quarantine.quarantine, gc.gc, evaluate.evaluate, export.export,
+    quarantine.quarantine, why.why, gc.gc, evaluate.evaluate, export.export,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(submission.app, name="submission")
