@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.assembly import assemble
+from flows.duplicates import search_duplicates
 from flows.publishing import publish
 from flows.sources import (
     Tally,
     VideoState,
     discover,
     failure_row,
+    is_hashed,
     media_rows,
     plan_media,
     plan_pairs,
@@ -24,7 +26,7 @@ from medvid.releases.config import BuildConfig
 from medvid.releases.disk import naming_full_disk
 from medvid.releases.locks import hold_lock, output_lock
 from medvid.releases.publish import Published, recover_output
-from medvid.releases.units import Executor, Progress, Unit, run_stage
+from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
 from medvid.releases.workspace import Workspace
 from schemas.quarantine import QuarantineRow
 from schemas.video import Video
@@ -104,6 +106,7 @@ def prepare(
     _convert(config, states, workspace, execute, progress, tally)
     if config.media.mode == "frames":
         _check_media(config, states, workspace, execute, progress, tally)
+        search_duplicates(states, workspace, execute, progress)
     _pair(config, states, workspace, execute, progress, tally)
     return states
 
@@ -145,6 +148,28 @@ def _bury(state: VideoState, rows: Sequence[QuarantineRow], tally: Tally) -> Non
     tally.add("videos", state.recording.source, {"quarantined": 1})
 
 
+def _hash_media(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    workspace: Workspace,
+    progress: Progress,
+    tally: Tally,
+) -> None:
+    """Find out which bytes each video has; a disk of videos takes an hour, so each one is told."""
+    started = time.monotonic()
+    unread = [state for state in states if not is_hashed(state, workspace)]
+    progress.start("hash", len(states), len(states) - len(unread))
+    waiting = {state.name for state in unread}
+    for state in states:
+        row = plan_media(state, config, workspace)
+        if row is not None:
+            _bury(state, [row], tally)
+        if state.name in waiting:
+            progress.advance("hash", Outcome(state.media or state.convert, None))
+    workspace.ledger.flush_hashes()
+    progress.finish("hash", time.monotonic() - started)
+
+
 def _check_media(
     config: BuildConfig,
     states: Sequence[VideoState],
@@ -154,10 +179,7 @@ def _check_media(
     tally: Tally,
 ) -> None:
     alive = [state for state in states if state.alive]
-    for state in alive:
-        row = plan_media(state, config, workspace)
-        if row is not None:
-            _bury(state, [row], tally)
+    _hash_media(config, alive, workspace, progress, tally)
     units = [state.media for state in alive if state.media is not None]
     outcomes = run_stage(workspace, "media", units, execute, progress)
     for state in alive:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 
 from flows.assembly import Assembly, plan_shards, select, space_needed
+from flows.duplicates import plan_search
 from flows.sources import VideoState, discover, plan_media, plan_pairs
 from medvid.releases.config import BuildConfig
 from medvid.releases.units import Unit
@@ -63,6 +64,8 @@ def plan_build(config: BuildConfig) -> BuildPlan:
             media = [s.media for s in states if s.media is not None]
             stages.append(_stage("media", media, config, workspace))
             _bury_known(states, "media", workspace)
+            search = plan_search(states, workspace)
+            stages.append(_stage("duplicates", [search] if search else [], config, workspace))
         for state in (state for state in states if state.alive):
             plan_pairs(state, config, workspace)
         pairs = [s.pairs for s in states if s.pairs is not None]

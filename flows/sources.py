@@ -155,6 +155,31 @@ def _states_of(
     return states
 
 
+class _UnknownHashError(Exception):
+    """A file was met whose hash is not at hand."""
+
+
+def is_hashed(state: VideoState, workspace: Workspace) -> bool:
+    """Whether the bytes of a video's pictures are known without reading them."""
+
+    def known(path: Path) -> str:
+        digest = workspace.ledger.known_sha256(path)
+        if digest is None:
+            raise _UnknownHashError
+        return digest
+
+    recording = state.recording
+    if recording.media is None:
+        return True
+    try:
+        media_content_key(recording.root, recording.media, known)
+    except _UnknownHashError:
+        return False
+    except MissingSourceError:
+        return True
+    return True
+
+
 def plan_media(
     state: VideoState, config: BuildConfig, workspace: Workspace
 ) -> QuarantineRow | None:

@@ -14,6 +14,14 @@ from schemas.errors import ReleaseError
 from schemas.hashing import file_sha256
 from schemas.scalars import SCHEMA_VERSION
 
+_BATCH = 512
+_BATCH_BYTES = 1 << 30
+"""Files and bytes hashed from which hashes are written: a commit a file costs more than small
+files do, and a kill should lose seconds of reading."""
+
+_Stamp = tuple[str, int, int]
+"""Path, size in bytes, modification time in nanoseconds."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS units (
@@ -32,6 +40,11 @@ CREATE TABLE IF NOT EXISTS release_units (
     manifest TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (manifest, key)
 ) WITHOUT ROWID;
 """
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return str(path), status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._lock = Lock()
+        self._unwritten: dict[_Stamp, str] = {}
+        self._unwritten_bytes = 0
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -96,8 +111,11 @@ class Ledger:
             )
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Write what waits, and close the file."""
+        try:
+            self.flush_hashes()
+        finally:
+            self._connection.close()
 
     def find(self, keys: Iterable[str]) -> dict[str, UnitRecord]:
         """Return the finished units among these keys."""
@@ -148,18 +166,49 @@ class Ledger:
             row = self._connection.execute(query, (stage,)).fetchone()
         return float(row[0] or 0.0)
 
+    def known_sha256(self, path: Path) -> str | None:
+        """SHA-256 of a file, None where it was not read since its size or time last changed.
+
+        Raises:
+            OSError: The file is not there.
+        """
+        return self._known(_stamp(path))
+
     def sha256_of(self, path: Path) -> str:
-        """SHA-256 of a file, read again only when its size or modification time changed."""
-        status = path.stat()
-        query = "SELECT sha256 FROM file_hashes WHERE path = ? AND size = ? AND mtime_ns = ?"
-        stamp = (str(path), status.st_size, status.st_mtime_ns)
-        with self._lock:
-            row = self._connection.execute(query, stamp).fetchone()
-        if row is not None:
-            return str(row[0])
+        """SHA-256 of a file, read again only when its size or modification time changed.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        stamp = _stamp(path)
+        known = self._known(stamp)
+        if known is not None:
+            return known
         digest = file_sha256(path)
-        self.remember_hashes([(*stamp, digest)])
+        with self._lock:
+            self._unwritten[stamp] = digest
+            self._unwritten_bytes += stamp[1]
+            full = len(self._unwritten) >= _BATCH or self._unwritten_bytes >= _BATCH_BYTES
+        if full:
+            self.flush_hashes()
         return digest
+
+    def flush_hashes(self) -> None:
+        """Write hashes that wait for company; what a kill loses of them is read once more."""
+        with self._lock:
+            rows = [(*stamp, digest) for stamp, digest in self._unwritten.items()]
+            self._unwritten.clear()
+            self._unwritten_bytes = 0
+        if rows:
+            self.remember_hashes(rows)
+
+    def _known(self, stamp: _Stamp) -> str | None:
+        query = "SELECT sha256 FROM file_hashes WHERE path = ? AND size = ? AND mtime_ns = ?"
+        with self._lock:
+            if stamp in self._unwritten:
+                return self._unwritten[stamp]
+            row = self._connection.execute(query, stamp).fetchone()
+        return None if row is None else str(row[0])
 
     def remember_hashes(self, rows: Iterable[tuple[str, int, int, str]]) -> None:
         """Store `(path, size, mtime_ns, sha256)` rows."""
