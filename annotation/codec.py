@@ -18,7 +18,7 @@ from annotation.forms import (
 from annotation.jobs import AnnotationTask, Item, Job
 from annotation.results import Problem, Result, choices_of, texts_of
 from annotation.timeline_codec import decode_ranges, encode_ranges, ticks_of
-from schemas.correction import Correction, CorrectionKind
+from schemas.correction import Correction, CorrectionKind, item_key
 
 MODEL_VERSION: Final = "medvid"
 """Whose predictions the filled-in labels are."""
@@ -65,7 +65,13 @@ def encode_results(task: AnnotationTask) -> list[Result]:
 
 
 def decode_results(
-    task: AnnotationTask, results: Sequence[Result], *, who: str, when: str, tool: str
+    task: AnnotationTask,
+    results: Sequence[Result],
+    *,
+    who: str,
+    when: str,
+    tool: str,
+    annotation_id: str = "",
 ) -> Decoded:
     """Read an annotation as corrections of what its task showed.
 
@@ -75,6 +81,7 @@ def decode_results(
         who: Annotator.
         when: Time of the annotation, ISO 8601 in UTC.
         tool: Tool and version.
+        annotation_id: The tool's id of the annotation.
     """
     problems: list[Problem] = []
     changes = list(_changes(task, results, problems))
@@ -84,7 +91,8 @@ def decode_results(
         try:
             corrections.append(
                 Correction(
-                    who=who, when=when, tool=tool, task_id=task.task_key, source=task.source,
+                    who=who, when=when, tool=tool, task_id=task.task_key,
+                    annotation_id=annotation_id, source=task.source,
                     video_id=task.video_id, base_revision=task.base_revision,
                     kind=_KINDS[task.job], before=before, after=after, reason=reason,
                 )
@@ -124,24 +132,35 @@ def _range_changes(
     task: AnnotationTask, results: Sequence[Result], problems: list[Problem]
 ) -> Iterator[Change]:
     left = _shown(task)
-    added = []
+    drawn: list[tuple[str, dict[str, JsonValue], Item | None]] = []
     for region, control, label, span in decode_ranges(task, results, problems):
         shown = left.pop(region, None)
-        if shown is None:
-            added.append((control, label, span))
-            continue
         after = _range_item(task, control, label, ticks_of(task, span, shown))
-        if not _agrees(after, shown.content):
-            yield shown.content, shown.content | after
-    for control, label, span in added:
-        after = _range_item(task, control, label, ticks_of(task, span, None))
-        twin = next((key for key, item in left.items() if _agrees(after, item.content)), None)
-        if twin is None:
-            yield None, after
-        else:
-            del left[twin]
+        drawn.append((region, after, shown))
+    for number, (region, after, shown) in enumerate(drawn):
+        if shown is None:
+            twin = next((key for key, item in left.items() if _agrees(after, item.content)), None)
+            drawn[number] = (region, after, left.pop(twin) if twin is not None else None)
+    _refuse_twins(drawn, problems)
     for item in left.values():
         yield item.content, None
+    for _, after, shown in sorted(drawn, key=lambda row: row[2] is None):
+        if shown is None:
+            yield None, after
+        elif not _agrees(after, shown.content):
+            yield shown.content, shown.content | after
+
+
+def _refuse_twins(
+    drawn: Sequence[tuple[str, dict[str, JsonValue], Item | None]], problems: list[Problem]
+) -> None:
+    """Report a stretch that was drawn where the same one stands: one of them is a slip."""
+    seen: dict[bytes, bool] = {}
+    for region, after, shown in drawn:
+        key, untouched = item_key(after), shown is not None and _agrees(after, shown.content)
+        if key in seen and not (untouched and seen[key]):
+            problems.append(Problem(region, "the same stretch is marked twice with one label"))
+        seen[key] = untouched
 
 
 def _range_item(

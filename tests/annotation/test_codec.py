@@ -221,8 +221,8 @@ def test_a_deleted_region_takes_its_item_away_and_a_new_one_adds_it() -> None:
     new["value"] |= {"ranges": [{"start": 3, "end": 4}], "timelinelabels": [LABELS[1]]}
     fixes = decode_results(task, [new], **SAID).corrections
     assert [(fix.before, fix.after) for fix in fixes] == [
-        (None, {"start": 20, "end": 37, "kind": "phase", "label": LABELS[1]}),
         (contents[0], None),
+        (None, {"start": 20, "end": 37, "kind": "phase", "label": LABELS[1]}),
     ]
 
 
@@ -281,6 +281,15 @@ def test_a_box_that_means_nothing_is_named(change: dict[str, Any], words: str) -
     decoded = decode_results(task, results, **SAID)
     assert decoded.corrections == ()
     assert words in decoded.problems[0].detail
+
+
+def test_a_stretch_marked_twice_is_named() -> None:
+    contents = [{"start": 0, "end": 20, "kind": "phase", "label": LABELS[0]}]
+    task = _task(Job.TIMELINE, (0, 10, 20, 30), contents)
+    shown = encode_results(task)
+    decoded = decode_results(task, [*shown, shown[0] | {"id": "again"}], **SAID)
+    assert decoded.corrections == ()
+    assert "twice" in decoded.problems[0].detail
 
 
 def test_half_a_rating_and_an_empty_caption_are_named() -> None:

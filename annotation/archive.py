@@ -1,0 +1,112 @@
+"""Every annotation as it was pulled: append-only, each version once."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from annotation.jobs import AnnotationTask
+from schemas.errors import CorrectionError
+from schemas.hashing import canonical_json, stable_id
+from schemas.scalars import SCHEMA_VERSION, Label, Model
+
+_FILE: Final = "annotations.jsonl"
+
+
+class PulledAnnotation(Model):
+    """One version of one annotator's answer to one task.
+
+    Attributes:
+        annotation_id: Server, project and the server's id.
+        task: The task as the annotator saw it.
+        who: Annotator.
+        when: When it was submitted or last changed, ISO 8601 in UTC.
+        tool: Tool and version.
+        skipped: Whether the annotator passed it on.
+        senior: Whether the server marks it as ground truth.
+        lead_time_s: Seconds it took, as the page counts them.
+        results: What was drawn and chosen, as the page wrote it.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    annotation_id: Label
+    task: AnnotationTask
+    who: Label
+    when: Label
+    tool: Label
+    skipped: bool
+    senior: bool
+    lead_time_s: float
+    results: list[dict[str, Any]]
+
+    @property
+    def version_id(self) -> str:
+        """The annotation and when it was changed."""
+        return stable_id("pulled", self.annotation_id, self.when)
+
+
+class Archive:
+    """Annotations in the order they were pulled.
+
+    Args:
+        folder: Folder of the archive; need not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+
+    def append(self, annotations: Iterable[PulledAnnotation]) -> list[PulledAnnotation]:
+        """Add annotations, leaving out versions that are there; returns those that were new.
+
+        A line torn by a kill is cut off first.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a+b") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.seek(0)
+            content = handle.read()
+            whole = content[: content.rfind(b"\n") + 1]
+            handle.truncate(len(whole))
+            known = {orjson.loads(line)["version_id"] for line in whole.splitlines()}
+            new = {a.version_id: a for a in annotations if a.version_id not in known}
+            handle.seek(0, os.SEEK_END)
+            for version_id, annotation in new.items():
+                row = {"version_id": version_id, "annotation": annotation.model_dump(mode="json")}
+                handle.write(canonical_json(row) + b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        return list(new.values())
+
+    def __iter__(self) -> Iterator[PulledAnnotation]:
+        """Yield every version, oldest pull first.
+
+        Raises:
+            CorrectionError: A line is no annotation.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as handle:
+            for number, line in enumerate(handle, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield PulledAnnotation.model_validate(orjson.loads(line)["annotation"])
+                except (ValidationError, orjson.JSONDecodeError, KeyError) as error:
+                    raise CorrectionError(
+                        f"not an annotation: {error}.", source=_FILE, line=number,
+                        action="Restore the file from a copy, or delete it and `cursors.json`: "
+                        "the next pull reads everything again.",
+                    ) from error  # fmt: skip
+
+    def latest(self) -> list[PulledAnnotation]:
+        """The newest version of each annotation, by id."""
+        newest: dict[str, PulledAnnotation] = {}
+        for annotation in self:
+            held = newest.get(annotation.annotation_id)
+            if held is None or held.when <= annotation.when:
+                newest[annotation.annotation_id] = annotation
+        return [newest[name] for name in sorted(newest)]

@@ -1,0 +1,292 @@
+"""Read annotations from Label Studio into the correction log; nothing is lost, nothing comes twice.
+
+```
+annotations/
+  corrections/          the log (`annotation.log`)
+  pulled/               every annotation as it was pulled, append-only; agreement is measured on it
+  cursors.json          how far each project was read
+```
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from annotation.agreement import Policy, Rule, resolve
+from annotation.archive import Archive, PulledAnnotation
+from annotation.client import LabelStudio
+from annotation.codec import decode_results
+from annotation.jobs import AnnotationTask
+from annotation.log import CorrectionLog
+from annotation.push import read_task
+from schemas.correction import Correction, item_key
+from schemas.errors import CorrectionError
+
+CURSORS: Final = "cursors.json"
+
+Heard = Callable[[str, int], None]
+"""Takes a project's title and how many tasks of it were read."""
+
+
+@dataclass(slots=True)
+class PullReport:
+    """What a pull did.
+
+    Attributes:
+        tasks: Tasks read.
+        annotations: Annotations that were new or had changed.
+        skipped: Skips among them.
+        waiting: Tasks that need more annotators, or one to decide.
+        corrections: Corrections that are new in the log.
+        problems: What annotators drew that means nothing, as `task annotator: what`.
+        foreign: Tasks of the projects that are not ours.
+    """
+
+    tasks: int = 0
+    annotations: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    corrections: int = 0
+    problems: list[str] = field(default_factory=list)
+    foreign: int = 0
+
+
+def pull_corrections(
+    server: LabelStudio,
+    home: Path,
+    *,
+    policy: Policy | None = None,
+    title: str | None = None,
+    heard: Heard | None = None,
+) -> PullReport:
+    """Read everything that changed since the last pull, and append what it says to the log.
+
+    Order makes it safe to kill: first the annotation itself is kept, then its corrections are
+    logged, then the cursor moves. What was read twice is the same the second time.
+
+    Args:
+        server: Where from.
+        home: Folder of the log.
+        policy: How several annotators of one task become one answer; by default each counts.
+        title: First words of the projects to read; all of ours by default.
+        heard: Told how it goes.
+
+    Raises:
+        ConfigError: The token is not known.
+        CorrectionError: A project was deleted, or the log was changed by hand.
+        ReleaseError: The server does not answer.
+    """
+    report = PullReport()
+    version = server.check()
+    names = server.users()
+    log, archive = CorrectionLog(home / "corrections"), Archive(home / "pulled")
+    cursors = _load_cursors(home)
+    for project in server.projects():
+        if title is not None and not project.title.startswith(title):
+            continue
+        place = f"{server.url}#{project.number}"
+        cursor = cursors.get(place)
+        for batch in _batches(server.annotated_since(project, cursor)):
+            read = [
+                (task, _annotations(task, item, names, f"label-studio {version}", place))
+                for task, item in _read(batch, report)
+            ]
+            new = archive.append(annotation for _, found in read for annotation in found)
+            report.annotations += len(new)
+            report.skipped += sum(annotation.skipped for annotation in new)
+            history = _by_task(log)
+            fresh = [
+                correction
+                for task, found in read
+                for correction in _decide(task, found, history, policy or Policy(), report)
+            ]
+            report.corrections += log.append(fresh)
+            cursor = max([cursor or "", *(str(item["updated_at"]) for item in batch)])
+            cursors[place] = cursor
+            _store_cursors(home, cursors)
+            if heard is not None:
+                heard(project.title, report.tasks)
+    return report
+
+
+def _batches(items: Iterable[dict[str, Any]], size: int = 200) -> Iterable[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read(
+    items: Sequence[dict[str, Any]], report: PullReport
+) -> list[tuple[AnnotationTask, dict[str, Any]]]:
+    found = []
+    for item in items:
+        report.tasks += 1
+        try:
+            task = read_task(item["data"])
+        except (ValidationError, orjson.JSONDecodeError) as error:
+            report.problems.append(f"task {item['id']}: its data were changed ({error}).")
+            continue
+        if task is None:
+            report.foreign += 1
+        else:
+            found.append((task, item))
+    return found
+
+
+def _annotations(
+    task: AnnotationTask, item: dict[str, Any], names: dict[int, str], tool: str, place: str
+) -> list[PulledAnnotation]:
+    return [
+        PulledAnnotation(
+            annotation_id=f"{place}:{row['id']}",
+            task=task,
+            who=_name(row.get("completed_by"), names),
+            when=str(row["updated_at"]),
+            tool=tool,
+            skipped=bool(row.get("was_cancelled")),
+            senior=bool(row.get("ground_truth")),
+            lead_time_s=float(row.get("lead_time") or 0.0),
+            results=row.get("result") or [],
+        )
+        for row in sorted(item["annotations"], key=lambda row: int(row["id"]))
+    ]
+
+
+def _name(user: object, names: dict[int, str]) -> str:
+    number = user.get("id") if isinstance(user, dict) else user
+    return names.get(int(str(number)), f"user {number}") if number is not None else "unknown"
+
+
+def _by_task(log: CorrectionLog) -> dict[str, list[Correction]]:
+    found: dict[str, list[Correction]] = {}
+    for correction in log:
+        found.setdefault(correction.task_id, []).append(correction)
+    return found
+
+
+def _decide(
+    task: AnnotationTask,
+    found: Sequence[PulledAnnotation],
+    history: dict[str, list[Correction]],
+    policy: Policy,
+    report: PullReport,
+) -> list[Correction]:
+    """Corrections that a task's annotations make beyond what the log holds of them."""
+    decoded: list[tuple[PulledAnnotation, tuple[Correction, ...]]] = []
+    for annotation in found:
+        if annotation.skipped:
+            continue
+        read = decode_results(
+            task, annotation.results, who=annotation.who, when=annotation.when,
+            tool=annotation.tool, annotation_id=annotation.annotation_id,
+        )  # fmt: skip
+        report.problems += [
+            f"{task.source}/{task.video_id} by {annotation.who}, region {p.region}: {p.detail}."
+            for p in read.problems
+        ]
+        if not read.problems:
+            decoded.append((annotation, read.corrections))
+    outcome = resolve(task, decoded, policy)
+    if outcome is None:
+        report.waiting += 1
+        return []
+    earlier = history.get(task.task_key, [])
+    fresh = []
+    for annotation, corrections in outcome:
+        own = [
+            c for c in earlier
+            if policy.rule is not Rule.EACH or c.annotation_id == annotation.annotation_id
+        ]  # fmt: skip
+        fresh += supersede(own, corrections, annotation)
+    return fresh
+
+
+def supersede(
+    earlier: Sequence[Correction], now: Sequence[Correction], annotation: PulledAnnotation
+) -> list[Correction]:
+    """Corrections that lead from what an annotation said to what it says now.
+
+    The log is never edited: an annotation that was submitted again builds on its earlier self, and
+    what it no longer changes is changed back. Both are compared by what they take away and add in
+    all, since items are what they say: one may be deleted and another moved into its place.
+    """
+    left = _effect(now)
+    left.subtract(_effect(earlier))
+    items = {
+        item_key(item): item
+        for correction in (*earlier, *now)
+        for item in (correction.before, correction.after)
+        if item is not None
+    }
+    origin = {_key(c.after): _key(c.before) for c in earlier if c.after is not None}
+    pairs: list[tuple[bytes, bytes]] = []
+    for correction in now:
+        after = _key(correction.after)
+        stands = [key for key in (_key(correction.before), *_places(origin, correction)) if key]
+        before = next((key for key in stands if left[key] < 0), b"")
+        if after and before and left[after] > 0:
+            left[before] += 1
+            left[after] -= 1
+            pairs.append((before, after))
+    for key, count in sorted(left.items()):
+        pairs += [(key, b"")] * -count if count < 0 else [(b"", key)] * count
+    pairs.sort(key=lambda pair: not pair[0])
+    model = (*now, *earlier)
+    said = {"who": annotation.who, "when": annotation.when, "tool": annotation.tool}
+    return [
+        model[0].model_copy(update={**said, "before": items.get(before), "after": items.get(after)})
+        for before, after in pairs
+    ]
+
+
+def _effect(corrections: Sequence[Correction]) -> Counter[bytes]:
+    """How many items of each content corrections add, negative where they take away."""
+    effect: Counter[bytes] = Counter()
+    for correction in corrections:
+        effect[_key(correction.before)] -= 1
+        effect[_key(correction.after)] += 1
+    del effect[b""]
+    return effect
+
+
+def _places(origin: dict[bytes, bytes], correction: Correction) -> list[bytes]:
+    """What the item a correction starts from was changed into before."""
+    start = _key(correction.before)
+    return [after for after, before in origin.items() if before == start]
+
+
+def _key(item: dict[str, Any] | None) -> bytes:
+    return b"" if item is None else item_key(item)
+
+
+def _load_cursors(home: Path) -> dict[str, str]:
+    path = home / CURSORS
+    if not path.exists():
+        return {}
+    try:
+        return dict(orjson.loads(path.read_bytes()))
+    except (orjson.JSONDecodeError, TypeError, ValueError) as error:
+        raise CorrectionError(
+            "the cursors cannot be read.", source=CURSORS,
+            action="Delete the file: the next pull reads everything again and adds nothing twice.",
+        ) from error  # fmt: skip
+
+
+def _store_cursors(home: Path, cursors: dict[str, str]) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    aside = home / f".{CURSORS}.partial"
+    aside.write_bytes(orjson.dumps(cursors, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
+    with aside.open("rb") as handle:
+        os.fsync(handle.fileno())
+    aside.replace(home / CURSORS)
