@@ -82,6 +82,8 @@ class Correction(Model):
         when: Time of the annotation, ISO 8601 in UTC.
         tool: Tool and version it was made with.
         task_id: Our id of the annotation task.
+        annotation_id: The tool's id of the annotation; a later version of one annotation builds on
+            what its earlier version said.
         source: Module name of the source.
         video_id: The source's own name of the video.
         base_revision: `VideoAnnotation.revision` the annotator saw.
@@ -96,6 +98,7 @@ class Correction(Model):
     when: Label
     tool: Label
     task_id: Label
+    annotation_id: str = ""
     source: SourceName
     video_id: VideoId
     base_revision: str
