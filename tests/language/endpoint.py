@@ -42,10 +42,10 @@ def echo(body: Body) -> str:
 class FaultyEndpoint:
     """Serves `/v1/chat/completions` in threads.
 
-    A script returns one of `ok`, `reset`, `hang`, `drip` (a byte now and then), `cut` (JSON that
-    ends early), `short` (fewer bytes than announced), `html`, `empty` (JSON without choices),
-    `hold` (no answer until the end), or a status with an optional Retry-After: `429`, `429 0.2`,
-    `503 date`.
+    A script returns one of `ok`, `bare` (no usage), `reset`, `hang`, `drip` (a byte now and then),
+    `cut` (JSON that ends early), `short` (fewer bytes than announced), `html`, `empty` (JSON
+    without choices), `hold` (no answer until the end), or a status with an optional Retry-After:
+    `429`, `429 0.2`, `503 date`.
     """
 
     def __init__(self, script: Script = fine, answer: Answer = echo) -> None:
@@ -55,7 +55,6 @@ class FaultyEndpoint:
         self.answered: Counter[str] = Counter()
         self.held = threading.Semaphore(0)
         self.secrets: set[str] = set()
-        self.errors: list[BaseException] = []
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.in_flight = self.most_in_flight = 0
@@ -75,7 +74,7 @@ class FaultyEndpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        assert not self._server.faults
+        assert self._server.faults == []
 
     def times(self) -> list[float]:
         return sorted(at for at, _ in self.received)
@@ -105,7 +104,12 @@ def _handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            length = int(self.headers["Content-Length"])
+            sent = self.rfile.read(length)
+            if len(sent) < length:  # the client was killed while it spoke
+                self.close_connection = True
+                return
+            body = json.loads(sent)
             content = content_of(body)
             with endpoint.lock:
                 before = sum(known == content for _, known in endpoint.received)
@@ -156,6 +160,8 @@ def _handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:
                 "id": f"chatcmpl-{content}", "object": "chat.completion", "model": body["model"],
                 "choices": [] if name == "empty" else choices, "usage": usage,
             }  # fmt: skip
+            if name == "bare":
+                del whole["usage"]
             encoded = json.dumps(whole).encode()
             sent = encoded[: len(encoded) // 2] if name in ("cut", "short") else encoded
             kind = "text/html" if name == "html" else "application/json"
@@ -166,7 +172,10 @@ def _handler(endpoint: FaultyEndpoint) -> type[BaseHTTPRequestHandler]:
             if name == "drip":
                 self.drip(sent)
                 return
-            if name == "ok":  # counted first: the client may be killed once it has the last byte
+            if name in (
+                "ok",
+                "bare",
+            ):  # counted first: the client may be killed once it has the last byte
                 with endpoint.lock:
                     endpoint.answered[content] += 1
             self.wfile.write(sent)
