@@ -10,9 +10,9 @@ import orjson
 
 from annotation.log import CorrectionLog
 from annotation.merge import CaptionChange, CaptionKey, Fate, Verdict, merge_corrections
-from flows.stages import ANNOTATION_FILE
 from medvid.releases.keys import code_key
 from medvid.releases.units import Unit
+from medvid.releases.workspace import ANNOTATION_FILE, FIXES_FILE
 from schemas.annotation import VideoAnnotation
 from schemas.caption import Caption
 from schemas.correction import Correction
@@ -20,7 +20,6 @@ from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
 from schemas.sample import Sample
 
-FIXES_FILE = "fixes.json"
 CORRECT_TIMEOUT_S = 600.0
 
 VideoName = str

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.assembly import assemble
+from flows.corrections import read_log, unknown_videos
 from flows.duplicates import search_duplicates
 from flows.publishing import publish
 from flows.sources import (
@@ -18,6 +19,7 @@ from flows.sources import (
     failure_row,
     is_hashed,
     media_rows,
+    plan_corrections,
     plan_media,
     plan_pairs,
     read_pool,
@@ -104,6 +106,7 @@ def prepare(
     """Take every video from its native files to its candidate samples."""
     states = discover(config, workspace)
     _convert(config, states, workspace, execute, progress, tally)
+    _correct(config, states, workspace, execute, progress, tally)
     if config.media.mode == "frames":
         _check_media(config, states, workspace, execute, progress, tally)
         search_duplicates(states, workspace, execute, progress)
@@ -139,6 +142,34 @@ def _convert(
         state.video = Video(**info["video"])
         tally.add("records_in", source, info["records_in"])
         tally.add("issues", source, info["issues"])
+
+
+def _correct(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    workspace: Workspace,
+    execute: Executor,
+    progress: Progress,
+    tally: Tally,
+) -> None:
+    """Apply the correction log to the videos it speaks of."""
+    tally.corrections_head, corrections = read_log(config.corrections)
+    tally.rows.extend(unknown_videos(corrections, [state.name for state in states]))
+    plan_corrections(states, corrections, workspace)
+    units = [state.correct for state in states if state.correct is not None]
+    if not units:
+        return
+    size = _batch(units, config)
+    outcomes = run_stage(workspace, "correct", units, execute, progress, batch_size=size)
+    for state in states:
+        if state.correct is None:
+            continue
+        outcome = outcomes[state.name]
+        if outcome.record is None:
+            _bury(state, [failure_row(outcome, "correct")], tally)
+            continue
+        tally.rows.extend(QuarantineRow(**row) for row in outcome.record.info["rows"])
+        tally.add("corrections", state.recording.source, outcome.record.info["counts"])
 
 
 def _bury(state: VideoState, rows: Sequence[QuarantineRow], tally: Tally) -> None:

@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Sequence
 
 from flows.assembly import Assembly, plan_shards, select, space_needed
+from flows.corrections import read_log
 from flows.duplicates import plan_search
-from flows.sources import VideoState, discover, plan_media, plan_pairs
+from flows.sources import VideoState, discover, plan_corrections, plan_media, plan_pairs
 from medvid.releases.config import BuildConfig
 from medvid.releases.units import Unit
 from medvid.releases.workspace import Workspace
@@ -58,6 +59,10 @@ def plan_build(config: BuildConfig) -> BuildPlan:
         states = discover(config, workspace)
         stages = [_stage("convert", [s.convert for s in states], config, workspace)]
         _bury_known(states, "convert", workspace)
+        plan_corrections(states, read_log(config.corrections)[1], workspace)
+        fixed = [s.correct for s in states if s.correct is not None]
+        if fixed:
+            stages.append(_stage("correct", fixed, config, workspace))
         if config.media.mode == "frames":
             for state in (state for state in states if state.alive):
                 plan_media(state, config, workspace)

@@ -48,7 +48,7 @@ SHAPING_PACKAGES = (
 )  # fmt: skip
 """Packages whose version can change a byte of a release."""
 
-ALL_CODE = ("schemas", "converters", "data_cards", "medvid", "flows")
+ALL_CODE = ("schemas", "converters", "data_cards", "annotation", "medvid", "flows")
 
 
 def publish(
@@ -79,7 +79,7 @@ def publish(
         _write_tables(staging, assembly, workspace, tally)
         _write_energon(staging, assembly, workspace)
         _write_proof(staging, assembly)
-        staging.write("build.json", build_record(config, states, assembly))
+        staging.write("build.json", build_record(config, states, assembly, tally.corrections_head))
         _describe(staging, config, assembly, tally)
         sha256 = staging.seal()
         record_use(workspace, staging.root, config.output, sha256)
@@ -227,10 +227,19 @@ def _write_proof(staging: Staging, assembly: Assembly) -> None:
     staging.write("leak_proof.json", payload + b"\n")
 
 
-def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: Assembly) -> bytes:
+def build_record(
+    config: BuildConfig,
+    states: Sequence[VideoState],
+    assembly: Assembly,
+    corrections_head: str | None = None,
+) -> bytes:
     """What decided the bytes of the release: settings, inputs, code, versions, parent."""
     inputs = {
-        state.name: {"labels": state.convert.key, "media": state.pictures_key}
+        state.name: {
+            "labels": state.convert.key,
+            "media": state.pictures_key,
+            **({"corrected": state.correct.key} if state.correct is not None else {}),
+        }
         for state in sorted(states, key=lambda state: state.name)
     }
     record = {
@@ -243,7 +252,7 @@ def build_record(config: BuildConfig, states: Sequence[VideoState], assembly: As
         "code_sha256": code_key(*ALL_CODE),
         "versions": shaping_versions(),
         "seed": config.seed,
-        "corrections_head": None,
+        "corrections_head": corrections_head,
         "parent": _origin(assembly),
     }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"

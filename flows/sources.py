@@ -1,7 +1,7 @@
 """From native roots to one finished set of pairs a video: discover, convert, check, build."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from converters.registry import get_converter
+from flows.corrections import plan_correction
 from flows.stages import (
     ANNOTATION_FILE,
     FRAMES_FILE,
@@ -23,7 +24,8 @@ from medvid.captions import CaptionSettings
 from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
 from medvid.releases.units import Outcome, Unit
-from medvid.releases.workspace import Workspace
+from medvid.releases.workspace import FIXES_FILE, Workspace
+from schemas.correction import Correction
 from schemas.errors import ConfigError, MissingSourceError, SourceError, bounded
 from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
@@ -41,6 +43,7 @@ class VideoState:
         recording: What `discover` found.
         config: Its source's settings.
         convert: Unit that reads its labels.
+        correct: Unit that applies annotators' corrections, None where there are none.
         media: Unit that checks its pictures, None without media.
         media_key: Content key of its pictures, empty without media.
         pairs: Unit that builds its samples.
@@ -51,6 +54,7 @@ class VideoState:
     recording: Recording
     config: SourceConfig
     convert: Unit
+    correct: Unit | None = None
     media: Unit | None = None
     media_key: str = ""
     pairs: Unit | None = None
@@ -61,6 +65,11 @@ class VideoState:
     def name(self) -> str:
         """Readable name: source and video id."""
         return f"{self.recording.source}/{self.recording.video_id}"
+
+    @property
+    def labels(self) -> Unit:
+        """Unit whose annotation counts: the corrected one where there is one."""
+        return self.correct or self.convert
 
     @property
     def pictures_key(self) -> str:
@@ -82,6 +91,8 @@ class Tally:
         candidates: Clip candidates by source and fate.
         drops: Questions not asked, by source and `task:reason`.
         videos: Videos by source and what became of them.
+        corrections: Annotators' corrections by source and what became of them.
+        corrections_head: Hash that names the whole correction log, None without one.
     """
 
     rows: list[QuarantineRow] = field(default_factory=list)
@@ -91,6 +102,8 @@ class Tally:
     candidates: dict[str, Counter[str]] = field(default_factory=dict)
     drops: dict[str, Counter[str]] = field(default_factory=dict)
     videos: dict[str, Counter[str]] = field(default_factory=dict)
+    corrections: dict[str, Counter[str]] = field(default_factory=dict)
+    corrections_head: str | None = None
 
     def add(self, table: str, source: str, counts: dict[str, int]) -> None:
         """Add counts of a source to one of the tables."""
@@ -153,6 +166,19 @@ def _states_of(
         unit = Unit("convert", name, key, convert_unit, recording, LABEL_TIMEOUT_S)
         states.append(VideoState(recording, source, unit))
     return states
+
+
+def plan_corrections(
+    states: Sequence[VideoState],
+    corrections: Mapping[str, Sequence[Correction]],
+    workspace: Workspace,
+) -> None:
+    """Give every converted video that annotators corrected its unit."""
+    for state in states:
+        said = corrections.get(state.name)
+        if said and state.alive:
+            annotation = workspace.folder("convert", state.convert.key) / ANNOTATION_FILE
+            state.correct = plan_correction(state.name, state.convert.key, annotation, said)
 
 
 class _UnknownHashError(Exception):
@@ -219,15 +245,21 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
         seed=config.seed, max_regions_per_clip=questions.max_regions_per_clip
     )
     code = code_key(
-        "medvid.tasks", "medvid.captions", "schemas", "flows:stages.py", "flows:pair_files.py"
+        "medvid.tasks",
+        "medvid.captions",
+        "schemas",
+        "flows:stages.py",
+        "flows:pair_files.py",
+        "flows:corrections.py",
     )
     key = content_key(
-        "pairs", state.convert.key, state.media.key if state.media else None, code, spec,
+        "pairs", state.labels.key, state.media.key if state.media else None, code, spec,
         tasks, clips, captions, questions,
     )  # fmt: skip
     frames = workspace.folder("media", state.media.key) / FRAMES_FILE if state.media else None
+    labels = workspace.folder(state.labels.stage, state.labels.key)
     payload = PairsPayload(
-        annotation=workspace.folder("convert", state.convert.key) / ANNOTATION_FILE,
+        annotation=labels / ANNOTATION_FILE, fixes=labels / FIXES_FILE if state.correct else None,
         frames=frames, tasks=tasks, clips=clips, captions=captions, settings=questions,
     )  # fmt: skip
     state.pairs = Unit("pairs", state.name, key, pairs_unit, payload, LABEL_TIMEOUT_S)

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from converters.registry import get_converter
+from flows.corrections import Fixes, fix_captions, leave_out, load_fixes
 from flows.pair_files import write_clips, write_samples
 from medvid.captions import CaptionSettings, write_captions
 from medvid.media import (
@@ -165,6 +166,7 @@ class PairsPayload:
         clips: Clip planning.
         captions: Caption writing.
         settings: Questions per clip.
+        fixes: Path of what annotators say of captions and pairs, None where nobody said anything.
     """
 
     annotation: Path
@@ -173,6 +175,7 @@ class PairsPayload:
     clips: ClipSettings
     captions: CaptionSettings
     settings: TaskSettings
+    fixes: Path | None = None
 
 
 def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
@@ -188,16 +191,19 @@ def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     plan = plan_clips(annotation, spec, frames, payload.clips)
     scopes = caption_scopes(payload.tasks)
     captions = write_captions(annotation, spec, plan.clips, payload.captions, scopes=scopes)
-    built = build_samples(
-        annotation, spec, plan.clips, captions.captions, payload.settings, payload.tasks
-    )
-    write_samples(work, built.samples)
+    fixes = load_fixes(payload.fixes) if payload.fixes is not None else Fixes({}, frozenset())
+    texts, told = fix_captions(captions.captions, fixes)
+    built = build_samples(annotation, spec, plan.clips, texts, payload.settings, payload.tasks)
+    samples, rejected = leave_out(built.samples, fixes)
+    write_samples(work, samples)
     write_clips(work, plan)
     fates = [[kind, position, fate] for (kind, position), fate in plan.fate.items()]
     (work / FATES_FILE).write_bytes(orjson.dumps(sorted(fates)))
-    drops = {f"caption:{reason}": count for reason, count in captions.drops.items()}
+    drops = {f"caption:{reason}": count for reason, count in captions.drops.items()} | dict(told)
+    if rejected:
+        drops["review:rejected"] = rejected
     return {
-        "samples": len(built.samples),
+        "samples": len(samples),
         "clips": len(plan.clips),
         "candidates": dict(plan.counts),
         "fate": _count_fates(plan),

@@ -46,6 +46,9 @@ def build(
     media: Annotated[
         str | None, typer.Option(help="frames, or none for labels only [default: frames].")
     ] = None,
+    corrections: Annotated[
+        Path | None, typer.Option(help="Folder of annotators' correction log, as pulled.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes at a time.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every hash choice.")] = None,
     standard_size: Annotated[int | None, typer.Option(help="Samples of `standard`.")] = None,
@@ -66,7 +69,7 @@ def build(
     """
     settings = _flag_settings(
         source, extra_task, output=output, workspace=workspace, workers=workers, seed=seed,
-        selfcontained=selfcontained,
+        selfcontained=selfcontained, corrections=corrections,
     )  # fmt: skip
     resolved = resolve(config, settings, media=media, standard_size=standard_size)
     if plan:

@@ -84,6 +84,7 @@ class BuildConfig(Model):
         splits: Shares, pins, size of `standard`.
         shards: Number of shards.
         selfcontained: Write `standard-selfcontained/` too.
+        corrections: Folder of annotators' correction log, None for none.
         workers: Processes at a time; never changes a byte of the output.
         date_published: Date the metadata states, `2026-01-31`; no clock enters a release, so none
             is stated unless given.
@@ -100,6 +101,7 @@ class BuildConfig(Model):
     splits: SplitSettings = SplitSettings()
     shards: ShardConfig = ShardConfig()
     selfcontained: bool = False
+    corrections: Path | None = None
     workers: PositiveInt = 2
     date_published: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
@@ -146,11 +148,15 @@ class BuildConfig(Model):
             source.model_copy(update={"root": source.root.absolute()}) for source in self.sources
         )
         places = {"output": self.output.absolute(), "workspace": self.workspace.absolute()}
+        if self.corrections is not None:
+            places["corrections"] = self.corrections.absolute()
         return self.model_copy(update={**places, "sources": sources})
 
     def resolved(self) -> dict[str, Any]:
         """Every setting that can change a byte of the release, and no path of this machine."""
-        settings = self.model_dump(mode="json", exclude={"output", "workspace", "workers"})
+        settings = self.model_dump(
+            mode="json", exclude={"output", "workspace", "workers", "corrections"}
+        )
         for source in settings["sources"]:
             del source["root"]
         return settings
@@ -203,7 +209,7 @@ def make_config(settings: dict[str, Any], *, source: str | None = None) -> Build
 
 def _anchor(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     anchored = dict(document)
-    for name in ("output", "workspace"):
+    for name in ("output", "workspace", "corrections"):
         if isinstance(anchored.get(name), str):
             anchored[name] = folder / anchored[name]
     sources = anchored.get("sources")

@@ -17,11 +17,10 @@ from typing import Any, Final
 import orjson
 
 from medvid.releases.publish import RUN_FILE
-from medvid.releases.workspace import ANNOTATION_FILE, FATES_FILE, RESULT_FILE
+from medvid.releases.workspace import ANNOTATION_FILE, FATES_FILE, FIXES_FILE, RESULT_FILE
 from schemas.scalars import Model
 
 LEDGER_FILE: Final = "ledger.sqlite"
-FIXES_FILE: Final = "fixes.json"
 STAGES: Final = ("convert", "correct", "media", "pairs")
 
 _RECORD = re.compile(r"(?P<kind>segment|box|cvs):(?P<place>\d+)(?:@\d+)?")

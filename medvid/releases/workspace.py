@@ -16,6 +16,7 @@ from medvid.releases.locks import hold_lock
 RESULT_FILE = "result.json"
 
 ANNOTATION_FILE = "annotation.json"
+FIXES_FILE = "fixes.json"
 """A video's labels, in the folder of the unit that converted or corrected it."""
 
 FATES_FILE = "fates.json"
