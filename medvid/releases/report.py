@@ -37,7 +37,7 @@ from medvid.releases.selection_tables import (
     quota_table,
     selection_notes,
     subset_table,
-    tested_table,
+    task_table,
 )
 from medvid.releases.terms import DUTIES, PERMISSIONS, strictest_terms
 from schemas.errors import ReleaseError
@@ -215,7 +215,7 @@ def _tables(facts: ReleaseFacts) -> dict[str, Table]:
         "questions": question_table(facts),
         "splits": split_table(facts),
         "quotas": quota_table(facts),
-        "tests": tested_table(facts),
+        "tests": task_table(facts),
         "subsets": subset_table(facts),
         "leaks": leak_table(facts),
         "left_out": left_out_table(facts),

@@ -17,7 +17,7 @@ def quota_table(facts: ReleaseFacts) -> Table:
     return _quotas("source", facts.selection.sources if facts.selection else {})
 
 
-def tested_table(facts: ReleaseFacts) -> Table:
+def task_table(facts: ReleaseFacts) -> Table:
     """The same of test, by task."""
     return _quotas("task", facts.selection.tests if facts.selection else {})
 
@@ -102,8 +102,10 @@ def _size_notes(facts: ReleaseFacts) -> list[str]:
         notes.append("Sources have quotas that the settings give.")
     if report.tests:
         asked = sum(quota.requested for quota in report.tests.values())
+        reached = sum(quota.reached for quota in report.tests.values())
         notes.append(
-            f"Test is {asked:,} pairs by task, drawn from test identities and fair over sources, "
-            "labels and videos; other pairs of these identities are in no split."
+            f"Test is {reached:,} of {asked:,} pairs asked for by task, drawn from test identities "
+            "and fair over sources, labels and videos; other pairs of these identities are in no "
+            "split."
         )
     return notes

@@ -71,7 +71,7 @@ def test_a_release_of_a_stated_size(small_build: Make, folder: Path) -> None:
     assert "Quotas by source" in page
     assert "differ</td>" not in page
     card = (release / "README.md").read_text()
-    assert "Test is 14 pairs by task" in card
+    assert "Test is 14 of 14 pairs asked for by task" in card
     assert "| rl | 10 |" in card
     with ReleaseReader(release) as reader:
         tasks = Counter(sample.task.value for sample in reader.samples(subset="rl"))
