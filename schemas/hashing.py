@@ -37,13 +37,13 @@ def content_key(*parts: object) -> str:
 
 def stable_id(*parts: str | int) -> str:
     """Hash a short tuple into a 32-character hex id (first half of SHA-256)."""
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return hashlib.sha256(text.encode()).hexdigest()[:ID_HEX]
 
 
 def hash_rank(seed: int, *parts: str | int) -> int:
     """Hash into a 64-bit integer to sort or cut by: a random choice without random state."""
-    text = "\x1f".join((str(seed), *(str(part) for part in parts)))
+    text = "\x1f".join(map(str, (seed, *parts)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -54,7 +54,14 @@ def hash_choice(options: Sequence[T], seed: int, *parts: str | int) -> T:
 
 def hash_order(items: Iterable[T], seed: int, *parts: str | int) -> list[T]:
     """Order items by hash of seed, stable id and the item's own text."""
-    return sorted(items, key=lambda item: (hash_rank(seed, *parts, str(item)), str(item)))
+    prefix = hashlib.blake2b("\x1f".join(map(str, (seed, *parts, ""))).encode(), digest_size=8)
+
+    def rank(item: T) -> tuple[bytes, str]:
+        digest, text = prefix.copy(), str(item)
+        digest.update(text.encode())
+        return digest.digest(), text  # big-endian: bytes stand in the order of `hash_rank`
+
+    return sorted(items, key=rank)
 
 
 def hash_fraction(seed: int, *parts: str | int) -> float:
