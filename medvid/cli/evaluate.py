@@ -11,9 +11,8 @@ from rich.console import Console
 
 from medvid.cli.output import console, print_table
 from medvid.evaluation.findings import cut
-from medvid.evaluation.judge import JudgeSettings
 from medvid.evaluation.report import write_report
-from medvid.evaluation.rows import COLUMNS, Profile
+from medvid.evaluation.rows import COLUMNS, Profile, SentenceEncoder
 from medvid.evaluation.run import (
     EvaluationSettings,
     Judged,
@@ -24,7 +23,6 @@ from medvid.evaluation.run import (
     score_submission,
     summarise,
 )
-from medvid.evaluation.run_judge import judge_submission
 from medvid.evaluation.run_result import (
     ColumnResult,
     CompareResult,
@@ -34,11 +32,12 @@ from medvid.evaluation.run_result import (
 )
 from medvid.evaluation.submission import load_submission
 from medvid.evaluation.truth import Truth, load_truth
-from medvid.language import CallCache, LanguageClient, LanguageSettings
-from medvid.language.encoder import EncoderMissingError, SentenceEncoder
 from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError
 from schemas.hashing import canonical_json
+
+# What talks to a language model takes seconds to import and is asked for by two options alone, so
+# it is imported where it is used.
 
 RESULT_NAME = "evaluation.json"
 SHOWN_VIDEOS = 15
@@ -93,16 +92,17 @@ def evaluate(
     settings = EvaluationSettings(
         profiles=_PROFILES[profile], draws=draws, seed=seed, as_uploaded=as_uploaded
     )
-    client_settings = _judge_endpoint() if judge else None
+    if judge:
+        _require_endpoint()
     rows = load_truth(truth, split=split)
     rows.require_answers()
     encoder = _encoder()
     matched = match_submission(rows, load_submission(predictions), as_uploaded=as_uploaded)
     judged = None
-    if client_settings is not None:
-        judged = _ask_judge(rows, matched, client_settings, judge_profile, cache)
+    if judge:
+        judged = _ask_judge(rows, matched, judge_profile, cache)
     elif similarity:
-        judged, _ = judge_submission(rows, matched, None, encoder=encoder, progress=_told("pairs"))
+        judged = _compare_meaning(rows, matched)
     scored = _score(rows, matched, settings, encoder, judged)
     result = summarise(rows, scored, settings, judged=judged)
     compared = None
@@ -124,32 +124,38 @@ def evaluate(
         console.print(f"\nreport      {report}", markup=False, soft_wrap=True)
 
 
-def _judge_endpoint() -> LanguageSettings:
-    found = LanguageSettings.from_environment()
-    if found is None:
+def _require_endpoint() -> None:
+    """Fail before any work where no judge is set up."""
+    from medvid.language import LanguageSettings
+
+    if LanguageSettings.from_environment() is None:
         raise ConfigError(
             "no judge is set up.",
             action="Set MEDVID_LLM_BASE_URL and MEDVID_LLM_MODEL (and MEDVID_LLM_API_KEY), or "
             "take `--similarity`, which is no judge and has a scale of its own.",
         )
-    return found
 
 
 def _encoder() -> SentenceEncoder | None:
     """The encoder where it is installed; without it official NAP may have no value, and says so."""
+    from medvid.language import encoder
+
     try:
-        return SentenceEncoder()
-    except EncoderMissingError:
+        return encoder.SentenceEncoder()
+    except encoder.EncoderMissingError:
         return None
 
 
 def _ask_judge(
-    truth: Truth,
-    matched: Matched,
-    endpoint: LanguageSettings,
-    wording: Literal["clinical", "official"],
-    cache: Path,
-) -> Judged:
+    truth: Truth, matched: Matched, wording: Literal["clinical", "official"], cache: Path
+) -> Judged | None:
+    from medvid.evaluation.judge import JudgeSettings
+    from medvid.evaluation.run_judge import judge_submission
+    from medvid.language import CallCache, LanguageClient, LanguageSettings
+
+    endpoint = LanguageSettings.from_environment()
+    if endpoint is None:
+        return None
     with closing(CallCache(cache)) as calls, LanguageClient(endpoint, calls) as client:
         judged, report = judge_submission(
             truth, matched, client, JudgeSettings(profile=wording), progress=_told("judged")
@@ -157,6 +163,12 @@ def _ask_judge(
     counts = ", ".join(f"{count:,} {status}" for status, count in report.counts().items() if count)
     _progress.print(f"judge: {counts}", markup=False)
     return judged
+
+
+def _compare_meaning(truth: Truth, matched: Matched) -> Judged:
+    from medvid.evaluation.run_judge import judge_submission
+
+    return judge_submission(truth, matched, None, progress=_told("compared"))[0]
 
 
 def _told(what: str) -> Callable[[int, int], None]:
@@ -223,7 +235,7 @@ def _print_result(result: EvaluationResult) -> None:
 def _cells(columns: list[ColumnResult | None]) -> list[object]:
     cells: list[object] = []
     for column in columns:
-        cells += [_number(column.value if column else None), _range(column)]
+        cells += [_number(column.value) if column else "", _range(column)]
     shown = next(column for column in columns if column is not None)
     first = columns[0]
     cells += [shown.rows, first.counted if first else "", _share(shown.parsed_rate)]
