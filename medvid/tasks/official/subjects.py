@@ -14,7 +14,7 @@ _WINDOW: Final = re.compile(
 )
 _STRIDE: Final = re.compile(rf"every {_NUMBER} seconds?", re.IGNORECASE)
 _OBJECT: Final = re.compile(
-    r"(?:track the|boxes of the|box for the|positions of the|where is the) (.+?)"
+    r"(?:track the|box(?:es)? (?:of|for) the|positions of the|where is the) (.+?)"
     r" (?:from|sampled|at every|between|every)\b",
     re.IGNORECASE,
 )
