@@ -79,7 +79,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for row in reader:
             yield reader.line_num, {name: row[name] for name in FIELDS}
     except csv.Error as error:
-        raise _fault(path, reader.line_num, f"the row is no CSV ({error}).") from error
+        raise _fault(path, reader.reader.line_num, f"the row is no CSV ({error}).") from error
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
