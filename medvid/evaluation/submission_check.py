@@ -20,6 +20,7 @@ from medvid.evaluation.submission_order import Order, match_id, recognise_order
 from medvid.evaluation.submission_questions import question_hash
 from medvid.evaluation.truth import Truth, question_key
 from medvid.tasks.official import task_of_qa_type
+from schemas.errors import MAX_EXAMPLES
 from schemas.source import TaskName
 
 _MAKE: Final = "`medvid submission make` restores the order."
@@ -103,25 +104,34 @@ def check_submission(truth: Truth, submission: Submission) -> SubmissionCheck:
     """
     log = FindingLog(KINDS)
     rows = submission.rows
-    order = _check_places(truth, submission, log)
+    order, misplaced = _check_places(truth, submission, log)
     _note_shared_ids(truth.rows, log)
     if order is not None:
-        placed = [truth.rows[index] for index in order.rows.tolist()]
-        _check_sharing(placed, rows, log)
-        _check_answers(placed, rows, log)
+        kept = [place for place in range(len(rows)) if place not in misplaced]
+        placed = [truth.rows[order.rows[place]] for place in kept]
+        answers = [rows[place] for place in kept]
+        _compare_names(placed, answers, log)
+        _check_sharing(placed, answers, log)
+        _check_answers(placed, answers, log)
     findings = (*submission.findings, *log.findings())
     ranked = sorted(findings, key=lambda f: ("refused", "misscored", "note").index(f.level))
     return SubmissionCheck(submission.name, truth.name, len(rows), len(truth), order, tuple(ranked))
 
 
-def _check_places(truth: Truth, submission: Submission, log: FindingLog) -> Order | None:
-    """Length, row types and ids place by place; where they disagree, what order it is."""
+def _check_places(
+    truth: Truth, submission: Submission, log: FindingLog
+) -> tuple[Order | None, set[int]]:
+    """Length, row types and ids place by place; where they disagree, what order it is.
+
+    Returns:
+        The order, and places whose answers belong to an unknown row; no order where that is most.
+    """
     rows = submission.rows
     if len(rows) != len(truth):
         _explain_length(truth.rows, rows, log)
-        return None
+        return None, set()
     if _keyed(rows):
-        return None if not _by_keys(truth, rows, log) else _identity(len(rows))
+        return (_identity(len(rows)) if _by_keys(truth, rows, log) else None), set()
     wrong = [
         place
         for place, (row, found) in enumerate(zip(truth.rows, rows, strict=True))
@@ -129,28 +139,26 @@ def _check_places(truth: Truth, submission: Submission, log: FindingLog) -> Orde
         or match_id(found.row_id, row.row_id) == "other"
     ]
     order = recognise_order(truth.rows, rows) if wrong else _identity(len(rows))
-    if order is not None and wrong:
-        log.say(
-            "lost_order",
-            f"{len(wrong):,} answers stand at other rows' places: the file has {order.name}.",
-            [_disagreement(truth.rows[place], rows[place]) for place in wrong[:10]],
-            count=len(wrong),
-        )
-    elif len(wrong) < _HALF * len(rows):
+    examples = [_disagreement(truth.rows[place], rows[place]) for place in wrong[:MAX_EXAMPLES]]
+    if order is not None:
+        if wrong:
+            log.say(
+                "lost_order",
+                f"{len(wrong):,} answers stand at other rows' places: the file has {order.name}.",
+                examples, count=len(wrong),
+            )  # fmt: skip
+        return order, set()
+    if len(wrong) < _HALF * len(rows):
         for place in wrong:
             log.add("other_id", _disagreement(truth.rows[place], rows[place]))
-        order = _identity(len(rows))
-    else:
-        log.say(
-            "lost_order",
-            f"{len(wrong):,} answers stand at other rows' places, in an order that nothing "
-            "explains; ids repeat, so they cannot restore it.",
-            [_disagreement(truth.rows[place], rows[place]) for place in wrong[:10]],
-            count=len(wrong),
-        )
-    if order is not None:
-        _compare_names([truth.rows[i] for i in order.rows.tolist()], rows, log)
-    return order
+        return _identity(len(rows)), set(wrong)
+    log.say(
+        "lost_order",
+        f"{len(wrong):,} answers stand at other rows' places, in an order that nothing explains; "
+        "ids repeat, so they cannot restore it.",
+        examples, count=len(wrong),
+    )  # fmt: skip
+    return None, set()
 
 
 def _identity(count: int) -> Order:
