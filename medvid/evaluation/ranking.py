@@ -51,18 +51,7 @@ def rank_entries(
     """
     if not columns:
         raise ConfigError("no columns to rank by.", action="Name at least one column.")
-    ranks: dict[str, dict[str, int]] = {name: {} for name in entries}
-    sums = dict.fromkeys(entries, 0.0)
-    for column in columns:
-        values = {name: entry.get(column) for name, entry in entries.items()}
-        known = {name: value for name, value in values.items() if value is not None}
-        order = sorted(set(known.values()), reverse=column not in LOWER_IS_BETTER)
-        place = {value: rank for rank, value in enumerate(order, start=1)}
-        greatest = max(order, default=0.0)
-        for name in entries:
-            ranks[name][column] = place[known[name]] if name in known else len(order) + 1
-            if name in known and greatest > 0 and column not in LOWER_IS_BETTER:
-                sums[name] += known[name] / greatest
+    ranks, sums = _ranks_and_sums(entries, columns)
     firsts = {name: sum(rank == 1 for rank in own.values()) for name, own in ranks.items()}
 
     def key(name: str) -> tuple[int, int, float, str]:
@@ -76,3 +65,22 @@ def rank_entries(
         )
         for place, name in enumerate(sorted(entries, key=key), start=1)
     ]  # fmt: skip
+
+
+def _ranks_and_sums(
+    entries: Mapping[str, Mapping[str, float | None]], columns: Sequence[str]
+) -> tuple[dict[str, dict[str, int]], dict[str, float]]:
+    """Dense ranks by entry and column, and each entry's sum of shares of the column's greatest."""
+    ranks: dict[str, dict[str, int]] = {name: {} for name in entries}
+    sums = dict.fromkeys(entries, 0.0)
+    for column in columns:
+        values = {name: entry.get(column) for name, entry in entries.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        order = sorted(set(known.values()), reverse=column not in LOWER_IS_BETTER)
+        place = {value: rank for rank, value in enumerate(order, start=1)}
+        greatest = max(order, default=0.0)
+        for name in entries:
+            ranks[name][column] = place[known[name]] if name in known else len(order) + 1
+            if name in known and greatest > 0 and column not in LOWER_IS_BETTER:
+                sums[name] += known[name] / greatest
+    return ranks, sums
