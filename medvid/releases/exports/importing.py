@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 import pyarrow as pa
 
+from data_cards import load_licences
 from medvid.media.jpeg import image_size
 from medvid.releases.exports.finding import FrameFinder
 from medvid.releases.exports.folder import require_empty, whole_folder
@@ -24,7 +25,7 @@ from medvid.shards import write_annotation_shard
 from medvid.tasks.official import OfficialQuestion, OfficialRow, read_official_rows, sample_of_row
 from medvid.tasks.official.samples import UNKNOWN_SIZE
 from medvid.tasks.official.writing import OWN_KEY
-from schemas.errors import MalformedSourceError, MediaError, SampleError, ShardError
+from schemas.errors import ConfigError, MalformedSourceError, MediaError, SampleError, ShardError
 from schemas.hashing import canonical_json, content_key, file_sha256, hash_rank
 from schemas.quarantine import QuarantineRow
 from schemas.sample import Sample
@@ -45,7 +46,7 @@ OFFICIAL_LICENCE: Final = "medvidbench-terms"
 QUESTIONS_FILE: Final = "questions.jsonl"
 COUNTS_FILE: Final = "import.json"
 
-_BUCKET_BYTES: Final = 1 << 28
+_BUCKET_BYTES: Final = 1 << 26
 _STEP: Final = 500
 
 
@@ -104,11 +105,18 @@ def import_official(
         MissingSourceError: There is no such file, or no such folder of frames.
         MalformedSourceError: The file is no official file, or ends early.
         ReleaseError: The output is not empty, or the disk is full.
+        ConfigError: The licence is not registered.
     """
     require_empty(output)
+    chosen = settings or ImportSettings()
+    if chosen.licence not in load_licences():
+        raise ConfigError(
+            f"licence {chosen.licence!r} is not registered.",
+            action=f"Choose one of: {', '.join(sorted(load_licences()))}.",
+        )
     finder = FrameFinder(frames) if frames else None
     with whole_folder(output, "importing here") as work:
-        importer = _Importer(path, work, settings or ImportSettings(), finder, heard or _silent)
+        importer = _Importer(path, work, chosen, finder, heard or _silent)
         importer.read()
         return importer.finish()
 

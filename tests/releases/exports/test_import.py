@@ -20,6 +20,7 @@ from medvid.releases.exports import (
     export_release,
     import_official,
 )
+from medvid.releases.exports import importing as importing_module
 from medvid.releases.exports.finding import FrameFinder
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
@@ -32,6 +33,7 @@ from medvid.tasks.official import (
     write_official_rows,
 )
 from schemas.errors import (
+    ConfigError,
     MalformedSourceError,
     MissingSourceError,
     ReleaseError,
@@ -455,6 +457,30 @@ def test_files_that_are_not_official_leave_nothing(tmp_path: Path) -> None:
     (tmp_path / "out" / "x").write_text("")
     with pytest.raises(ReleaseError, match="not empty"):
         import_official(write_rows(tmp_path / "rows.json", []), tmp_path / "out")
+
+
+def test_a_licence_that_nobody_registered_is_refused(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.json", [foreign()])
+    with pytest.raises(ConfigError, match="medvidbench-terms"):
+        import_official(path, tmp_path / "out", ImportSettings(licence="found-on-a-disk"))
+
+
+def test_a_large_file_is_spread_over_shards_by_video(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing_module, "_BUCKET_BYTES", 100_000)
+    path = tmp_path / "rows.json"
+    write_official_rows(path, (official_row(item, split="train") for item in samples))
+    assert import_official(path, tmp_path / "out").samples == len(samples)
+    assert len(list((tmp_path / "out" / "large").glob("train-*.tar"))) > 2
+    with ReleaseReader(tmp_path / "out") as reader:
+        places = {(item.source, item.video_id): set[str]() for item in samples}
+        for item in reader.samples():
+            row = reader.sample_index.row(item.sample_id)
+            places[item.source, item.video_id].add(reader.sample_index.place(row).shard)
+            assert item in samples
+    assert all(len(shards) == 1 for shards in places.values())
+    assert not list((tmp_path / "out").glob(".spill*"))
 
 
 def test_a_file_without_rows_is_an_empty_import(tmp_path: Path) -> None:
