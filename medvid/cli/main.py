@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from medvid.cli import (
+    annotate,
     build,
     convert,
     demo,
@@ -38,6 +39,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(submission.app, name="submission")
+app.add_typer(annotate.app, name="annotate")
 app.command("import")(import_.import_)
 
 
