@@ -83,10 +83,14 @@ def export(
         bool, typer.Option(help="Only official keys and `sample_id` (medvidbench).")
     ] = False,
     media: Annotated[
-        MediaStyle, typer.Option(help="A clip as one video or as images (ms-swift, llamafactory).")
-    ] = MediaStyle.VIDEOS,
+        MediaStyle | None,
+        typer.Option(
+            help="A clip as images or as one video [default: images for ms-swift, videos for "
+            "llamafactory]."
+        ),
+    ] = None,
     objects: Annotated[
-        bool, typer.Option(help="Boxes of answers as `objects` (ms-swift with --media images).")
+        bool, typer.Option(help="Boxes of answers as `objects` (ms-swift with images).")
     ] = False,
     for_own_use: Annotated[
         bool,

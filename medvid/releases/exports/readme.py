@@ -116,8 +116,7 @@ def _how_to_load(facts: ExportFacts) -> str:
             "relative to this folder."
         ),
         ExportFormat.MS_SWIFT: (
-            f"`swift sft --dataset {split}.jsonl …`, run in this folder, or with "
-            "`ROOT_IMAGE_DIR` set to it."
+            f"`swift sft --dataset {split}.jsonl …`, run in this folder."
         ),
         ExportFormat.LLAMAFACTORY: (
             f"Set `dataset_dir` and `media_dir` to this folder, and `dataset: medvidbench_{split}`."
@@ -152,7 +151,7 @@ def _what_to_know(facts: ExportFacts) -> str:
         notes.append(
             "- No picture shows the box of a region question: such rows lack what they ask about."
         )
-    if settings.format in trainers and settings.media is MediaStyle.VIDEOS:
+    if settings.format in trainers and settings.media_style is MediaStyle.VIDEOS:
         notes.append("- A clip is one `<video>` given as a list of pictures.")
     if settings.map_label_captions:
         notes.append(

@@ -40,7 +40,9 @@ class ExportSettings(Model):
             release has any.
         map_label_captions: Write `…_label` row types as `…_gpt` (`medvidbench` alone).
         plain: Write nothing but official keys and `sample_id` (`medvidbench` alone).
-        media: How trainers are told of frames (`ms-swift` and `llamafactory`).
+        media: How trainers are told of frames (`ms-swift` and `llamafactory`); None for what the
+            trainer's own documents promise: images for ms-swift, where lists as videos depend on
+            the model, videos for LLaMA-Factory.
         objects: Write boxes of grounding answers as `objects` with placeholders, which ms-swift
             turns into the model's own form of boxes (`ms-swift` with `images` alone).
         for_own_use: Write what the licences forbid to pass on, with a notice that says so.
@@ -56,7 +58,7 @@ class ExportSettings(Model):
     frames: bool | None = None
     map_label_captions: bool = False
     plain: bool = False
-    media: MediaStyle = MediaStyle.VIDEOS
+    media: MediaStyle | None = None
     objects: bool = False
     for_own_use: bool = False
     clips_per_shard: PositiveInt = 64
@@ -66,10 +68,16 @@ class ExportSettings(Model):
     def _fits_together(self) -> Self:
         if (self.map_label_captions or self.plain) and self.format is not ExportFormat.MEDVIDBENCH:
             raise ValueError("map_label_captions and plain belong to the format medvidbench")
-        if self.objects and (self.format, self.media) != (
+        if self.objects and (self.format, self.media_style) != (
             ExportFormat.MS_SWIFT, MediaStyle.IMAGES
         ):  # fmt: skip
             raise ValueError("objects belong to the format ms-swift with images")
         if self.format is ExportFormat.SELFCONTAINED and self.frames is False:
             raise ValueError("self-contained shards are their frames; they cannot go without")
         return self
+
+    @property
+    def media_style(self) -> MediaStyle:
+        """How trainers are told of frames."""
+        by_format = MediaStyle.IMAGES if self.format is ExportFormat.MS_SWIFT else MediaStyle.VIDEOS
+        return self.media or by_format

@@ -1,7 +1,8 @@
 """Rows of trainers: ms-swift's messages and LLaMA-Factory's sharegpt, one JSON object a line.
 
-A clip is one `<video>` that is a list of pictures, which both read: ms-swift since 3.5, LLaMA-
-Factory since June 2025; or as many `<image>` as it has frames, which every version reads.
+A clip is as many `<image>` as it has frames, which every version of both reads, or one `<video>`
+that is a list of pictures: LLaMA-Factory reads it since June 2025, in ms-swift it depends on the
+model.
 Answers stay as the benchmark writes them. ms-swift can also be given boxes as `objects`, with
 `<bbox>` in their place: it then writes them in the form and scale the model was trained on.
 """
@@ -44,12 +45,12 @@ def trainer_row(sample: Sample, paths: Sequence[str], settings: ExportSettings) 
                 action="Correct the label it comes from, and build the release again.",
             )  # fmt: skip
     media: list[Any] = list(paths)
-    if settings.media is MediaStyle.VIDEOS:
+    if settings.media_style is MediaStyle.VIDEOS:
         media, prompt = [media], f"<video>\n{question}"
     else:
         prompt = f"{'<image>' * len(media)}\n{question}"
     facts: dict[str, Any] = {
-        settings.media.value: media, "sample_id": sample.sample_id, "task": sample.task.value,
+        settings.media_style.value: media, "sample_id": sample.sample_id, "task": sample.task.value,
         "qa_type": sample.qa_type,
     }  # fmt: skip
     if settings.format is ExportFormat.LLAMAFACTORY:
@@ -86,7 +87,7 @@ def dataset_info(files: dict[str, str], settings: ExportSettings) -> dict[str, A
         files: File name by name of the data set.
         settings: How frames are told of.
     """
-    media = settings.media.value
+    media = settings.media_style.value
     return {
         name: {
             "file_name": file, "formatting": "sharegpt",

@@ -181,10 +181,10 @@ def test_the_box_of_a_region_is_drawn_where_it_is_in_the_stored_frame(
         for row in rows:
             sample = reader.sample(row["sample_id"])
             at = sample.frame_index.index(sample.region_frame)
-            assert row["videos"][0][at] == f"regions/{sample.sample_id}.jpg"
-            assert sum(path.startswith("regions/") for path in row["videos"][0]) == 1
+            assert row["images"][at] == f"regions/{sample.sample_id}.jpg"
+            assert sum(path.startswith("regions/") for path in row["images"]) == 1
             plain = reader.frame(sample.source, sample.video_id, sample.region_frame)
-            drawn = (tmp_path / "out" / row["videos"][0][at]).read_bytes()
+            drawn = (tmp_path / "out" / row["images"][at]).read_bytes()
             before, after = (
                 np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=int)
                 for data in (plain, drawn)
@@ -203,7 +203,7 @@ def test_the_box_of_a_region_is_drawn_where_it_is_in_the_stored_frame(
 
 
 def test_ms_swift_boxes_as_objects_name_their_picture(release: Path, tmp_path: Path) -> None:
-    chosen = settings(ExportFormat.MS_SWIFT, media=MediaStyle.IMAGES, objects=True)
+    chosen = settings(ExportFormat.MS_SWIFT, objects=True)
     export_release(release, tmp_path / "out", chosen)
     rows = [row for path in (tmp_path / "out").glob("*.jsonl") for row in lines(path)]
     with ReleaseReader(release) as reader:
@@ -324,7 +324,8 @@ def test_choices_that_mean_nothing_say_so(
     [
         {"format": ExportFormat.PARQUET, "plain": True},
         {"format": ExportFormat.MS_SWIFT, "map_label_captions": True},
-        {"format": ExportFormat.MS_SWIFT, "objects": True},
+        {"format": ExportFormat.MS_SWIFT, "objects": True, "media": MediaStyle.VIDEOS},
+        {"format": ExportFormat.LLAMAFACTORY, "objects": True, "media": MediaStyle.IMAGES},
         {"format": ExportFormat.SELFCONTAINED, "frames": False},
         {"format": ExportFormat.PARQUET, "subset": "small"},
     ],
