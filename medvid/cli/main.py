@@ -10,6 +10,7 @@ from medvid.cli import (
     build,
     convert,
     demo,
+    diff,
     evaluate,
     export,
     gc,
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, build.build, convert.convert, verify.verify, inspection.inspect,
-    quarantine.quarantine, why.why, gc.gc, evaluate.evaluate, export.export,
+    quarantine.quarantine, why.why, diff.diff, gc.gc, evaluate.evaluate, export.export,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(submission.app, name="submission")
