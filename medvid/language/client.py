@@ -21,10 +21,9 @@ from typing import Any, Self, TypeVar
 from medvid.language.budget import Budget, Tokens
 from medvid.language.cache import CallCache
 from medvid.language.chat import ChatReply, ChatRequest
-from medvid.language.endpoint import Endpoint, Failure
 from medvid.language.errors import EndpointError, LanguageError, RequestRefusedError
 from medvid.language.rates import Pause, TokenBucket
-from medvid.language.retries import REFUSED_STATUS, backoff_s
+from medvid.language.retries import REFUSED_STATUS, Failure, backoff_s
 from medvid.language.settings import LanguageSettings
 
 T = TypeVar("T")
@@ -79,6 +78,9 @@ class LanguageClient:
             settings: Endpoint and limits.
             cache: Where answers are kept; stays the caller's to close.
         """
+        # The openai package takes half a second to import, which only those who ask should pay.
+        from medvid.language.endpoint import Endpoint
+
         spent = cache.tokens(settings.model) if settings.budget_scope == "cache" else (0, 0)
         self._settings = settings
         self._cache = cache

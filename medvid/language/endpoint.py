@@ -1,7 +1,6 @@
 """One attempt at an OpenAI-compatible endpoint: an answer, or what went wrong with it."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medvid.language.chat import ChatReply, ChatRequest, text_estimate
-from medvid.language.retries import is_retried, retry_after_s
+from medvid.language.retries import Failure, is_retried, retry_after_s
 from medvid.language.settings import LanguageSettings
 
 NO_KEY = "none"
@@ -17,25 +16,6 @@ NO_KEY = "none"
 
 _SHOWN_CHARS = 300
 _Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An attempt without a usable answer.
-
-    Attributes:
-        problem: What happened; holds no secret.
-        status: HTTP status, None where no whole answer came.
-        retried: Whether another attempt may do better.
-        wait_s: Pause that the endpoint asks for.
-        billed: Whether the endpoint may have counted the call nevertheless.
-    """
-
-    problem: str
-    status: int | None = None
-    retried: bool = True
-    wait_s: float | None = None
-    billed: bool = False
 
 
 class _Wire(BaseModel):

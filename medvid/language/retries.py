@@ -1,6 +1,7 @@
 """Which failures are worth another attempt, and after what pause."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -8,6 +9,25 @@ from schemas.hashing import hash_fraction
 
 RETRIED_STATUS = frozenset({408, 409, 425, 429})
 REFUSED_STATUS = frozenset({400, 413, 422})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt without a usable answer.
+
+    Attributes:
+        problem: What happened; holds no secret.
+        status: HTTP status, None where no whole answer came.
+        retried: Whether another attempt may do better.
+        wait_s: Pause that the endpoint asks for.
+        billed: Whether the endpoint may have counted the call nevertheless.
+    """
+
+    problem: str
+    status: int | None = None
+    retried: bool = True
+    wait_s: float | None = None
+    billed: bool = False
 
 
 def is_retried(status: int) -> bool:

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from medvid.evaluation.judge.pairs import MAX_SCORE, MIN_SCORE, Dimension, JudgeReport
 from medvid.evaluation.judge.ratings import Rating
@@ -127,7 +126,7 @@ def _correlations(name: str, scores: dict[str, float], ratings: Iterable[Rating]
         dimension=name,
         pairs=len(by_dimension),
         pearson=pearson(judged, people),
-        spearman=pearson(rankdata(judged), rankdata(people)),
+        spearman=pearson(_ranks(judged), _ranks(people)),
     )
 
 
@@ -159,6 +158,14 @@ def pearson(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> fl
     a, b = left - left.mean(), right - right.mean()
     value = float(a @ b / math.sqrt(float(a @ a) * float(b @ b)))
     return max(-1.0, min(1.0, value))
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Ranks from 1, equal values sharing the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    shared: npt.NDArray[np.float64] = (ends - (counts - 1) / 2)[place]
+    return shared
 
 
 def kappa(compared: Sequence[tuple[int, int]], *, quadratic: bool) -> float | None:

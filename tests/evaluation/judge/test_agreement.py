@@ -18,7 +18,7 @@ from medvid.evaluation.judge import (
     agreement_with,
     load_ratings,
 )
-from medvid.evaluation.judge.agreement import kappa, pearson
+from medvid.evaluation.judge.agreement import _ranks, kappa, pearson
 from schemas.errors import MalformedSourceError, MissingSourceError, SampleError
 
 HEADER = "pair_id,dimension,rating,rater\n"
@@ -46,6 +46,8 @@ def test_correlations_are_those_of_scipy(compared: list[tuple[int, int]]) -> Non
         assert found is None
     else:
         assert found == pytest.approx(stats.pearsonr(left, right).statistic, abs=1e-12)
+        ranks = pearson(_ranks(left), _ranks(right))
+        assert ranks == pytest.approx(stats.spearmanr(left, right).statistic, abs=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
