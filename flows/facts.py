@@ -10,6 +10,7 @@ import polars as pl
 from data_cards import load_card
 from flows.assembly import Assembly
 from flows.sources import Tally
+from flows.storage import measure_storage
 from medvid.releases.config import BuildConfig
 from medvid.releases.facts import (
     ContactSheet,
@@ -18,6 +19,7 @@ from medvid.releases.facts import (
     SampleCount,
     SourceFacts,
 )
+from medvid.releases.workspace import Workspace
 from medvid.splits import parted_components
 from schemas.timeline import rate_text
 
@@ -31,6 +33,7 @@ def gather_facts(
     root: Path,
     versions: dict[str, str],
     sheets: Sequence[ContactSheet],
+    workspace: Workspace,
 ) -> ReleaseFacts:
     """Put a release in numbers, before it is sealed."""
     samples = assembly.pool.join(assembly.selection.table, on="sample_id")
@@ -58,6 +61,7 @@ def gather_facts(
         shards={name: len(list((root / name).glob("*.tar"))) for name in FOLDERS},
         bytes={name: _bytes(root / name) for name in FOLDERS},
         frames=pl.scan_parquet(root / "index" / "frames.parquet").select(pl.len()).collect().item(),
+        storage=measure_storage(assembly, samples, workspace),
         sheets=tuple(sheets),
         selection=assembly.selection.report,
         left_out_videos=_left_out_videos(assembly, samples),

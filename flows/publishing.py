@@ -80,7 +80,7 @@ def publish(
         _write_energon(staging, assembly, workspace)
         _write_proof(staging, assembly)
         staging.write("build.json", build_record(config, states, assembly, tally.corrections_head))
-        _describe(staging, config, assembly, tally)
+        _describe(staging, config, assembly, tally, workspace)
         sha256 = staging.seal()
         record_use(workspace, staging.root, config.output, sha256)
         changed = sha256 != manifest_hash(config.output)
@@ -279,10 +279,18 @@ def shaping_versions() -> dict[str, str]:
     return own | {name: version(name) for name in SHAPING_PACKAGES}
 
 
-def _describe(staging: Staging, config: BuildConfig, assembly: Assembly, tally: Tally) -> None:
+def _describe(
+    staging: Staging,
+    config: BuildConfig,
+    assembly: Assembly,
+    tally: Tally,
+    workspace: Workspace,
+) -> None:
     with ReleaseReader(staging.root) as reader:
         sheets = release_sheets(reader) if config.media.mode == "frames" else ()
-    facts = gather_facts(config, assembly, tally, staging.root, shaping_versions(), sheets)
+    facts = gather_facts(
+        config, assembly, tally, staging.root, shaping_versions(), sheets, workspace
+    )
     staging.write("report.html", render_report(facts))
     staging.write("README.md", render_card(facts))
     files = staging.hashes()

@@ -76,6 +76,37 @@ class ContactSheet(Model):
     png: bytes
 
 
+class MediaStorage(Model):
+    """Payload bytes of pictures, in `media` and as other layouts would need them.
+
+    Attributes:
+        member_bytes: All members of `media`.
+        distinct_bytes: One for each distinct source, video and native frame number.
+        by_clip_bytes: What clips with their frames inline would need, each clip once.
+        by_pair_bytes: What pairs with their frames inline would need.
+    """
+
+    member_bytes: int
+    distinct_bytes: int
+    by_clip_bytes: int
+    by_pair_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Stored over distinct bytes; 1 where each frame is stored once."""
+        return self.member_bytes / self.distinct_bytes if self.distinct_bytes else 1.0
+
+    @property
+    def clip_factor(self) -> float:
+        """How many times the bytes clips with inline frames would need."""
+        return self.by_clip_bytes / self.member_bytes if self.member_bytes else 1.0
+
+    @property
+    def pair_factor(self) -> float:
+        """How many times the bytes pairs with inline frames would need."""
+        return self.by_pair_bytes / self.member_bytes if self.member_bytes else 1.0
+
+
 class ReleaseFacts(Model):
     """A release in numbers; holds no clock, no host and no path.
 
@@ -95,6 +126,7 @@ class ReleaseFacts(Model):
         shards: Number of tars by folder.
         bytes: Bytes by folder.
         frames: Distinct stored frames, 0 for labels only.
+        storage: Payload bytes of pictures, None for labels only.
         sheets: Pictures.
         selection: What was asked of the selection and what the pool could give.
         left_out_videos: Videos with pairs of which not one is in a split.
@@ -119,6 +151,7 @@ class ReleaseFacts(Model):
     shards: dict[str, int] = {}
     bytes: dict[str, int] = {}
     frames: int = 0
+    storage: MediaStorage | None = None
     sheets: tuple[ContactSheet, ...] = ()
     selection: SelectionReport | None = None
     left_out_videos: int = 0

@@ -22,7 +22,7 @@ from medvid.releases.units import LocalExecutor, Outcome
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
 from schemas.errors import ReleaseError
-from schemas.sample import Sample
+from schemas.sample import Sample, frame_key
 
 Make = Callable[..., BuildConfig]
 
@@ -66,6 +66,26 @@ def test_release_is_sound(built: Path) -> None:
     checks = verify_release(built / "release")
     assert [failure for check in checks for failure in check.failures] == []
     assert all(check.checked for check in checks)
+
+
+def test_each_frame_is_stored_once_and_the_report_says_what_that_saves(built: Path) -> None:
+    release = built / "release"
+    members: dict[str, int] = {}
+    for shard in sorted((release / "media").glob("*.tar")):
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                assert member.name not in members
+                members[member.name] = member.size
+    sizes = {name.removesuffix(".jpg"): size for name, size in members.items()}
+    repeated = sum(
+        sizes[frame_key(sample.source, sample.video_id, index)]
+        for sample in samples_of(release)
+        for index in sample.frame_index
+    )
+    page = (release / "report.html").read_text(encoding="utf-8")
+    assert '<strong id="media-ratio">1.00</strong>' in page
+    factor = repeated / sum(members.values())
+    assert f'<strong id="pair-factor">{factor:.1f}</strong>' in page
 
 
 def test_every_source_feeds_its_tasks(built: Path) -> None:
