@@ -91,7 +91,9 @@ def build_release(
         tally = Tally()
         states = prepare(config, workspace, execute, timed, tally)
         assembly = assemble(config, states, workspace, execute, timed, tally)
-        published = publish(config, states, assembly, workspace, tally, timed, timed.seconds)
+        published = publish(
+            config, states, assembly, workspace, tally, execute, timed, timed.seconds
+        )
     timed.seconds["total"] = round(time.monotonic() - started, 3)
     return BuildResult(published, tally, timed.seconds)
 

@@ -5,7 +5,9 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,8 +16,14 @@ import pyarrow as pa
 
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
-from flows.shard_stages import SHARD_FILE
-from flows.sources import Tally, VideoState, converter_key
+from flows.shard_stages import (
+    SHARD_FILE,
+    EnergonPayload,
+    IndexedShard,
+    energon_file,
+    energon_unit,
+)
+from flows.sources import LABEL_TIMEOUT_S, Tally, VideoState, converter_key
 from flows.tables import INDEX_FILE, MEDIA_INDEX
 from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
@@ -25,10 +33,11 @@ from medvid.releases.keys import code_key
 from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
 from medvid.releases.report import render_report
 from medvid.releases.sheets import release_sheets
-from medvid.releases.units import Progress, Unit
+from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
 from medvid.releases.workspace import Workspace
-from medvid.shards import Member, ReleaseReader, ShardFile, write_nv_meta
+from medvid.shards import ReleaseReader
 from medvid.splits import leak_proof
+from schemas.errors import ReleaseError
 from schemas.hashing import content_key
 from schemas.scalars import SCHEMA_VERSION
 from schemas.tables import (
@@ -57,6 +66,7 @@ def publish(
     assembly: Assembly,
     workspace: Workspace,
     tally: Tally,
+    execute: Executor,
     progress: Progress,
     seconds: dict[str, float],
 ) -> Published:
@@ -68,16 +78,15 @@ def publish(
         assembly: The finished shards.
         workspace: Where they lie.
         tally: What became of everything that went in.
+        execute: Runs batches of units.
         progress: Hears how it goes.
         seconds: Wall time of the stages so far.
     """
-    started = time.monotonic()
-    progress.start("publish", 1, 0)
     staging = Staging(config.output)
     try:
-        _link_shards(staging, assembly, workspace)
-        _write_tables(staging, assembly, workspace, tally)
-        _write_energon(staging, assembly, workspace)
+        _index(staging, assembly, workspace, tally, execute, progress)
+        started = time.monotonic()
+        progress.start("publish", 1, 0)
         _write_proof(staging, assembly)
         staging.write("build.json", build_record(config, states, assembly, tally.corrections_head))
         _describe(staging, config, assembly, tally, workspace)
@@ -92,6 +101,24 @@ def publish(
     progress.finish("publish", time.monotonic() - started)
     size = sum(item["size"] for item in read_manifest(config.output).values())
     return Published(config.output, sha256, changed, size)
+
+
+def _index(
+    staging: Staging,
+    assembly: Assembly,
+    workspace: Workspace,
+    tally: Tally,
+    execute: Executor,
+    progress: Progress,
+) -> None:
+    """Link the shards, and write the tables while other processes write Energon's index."""
+    _link_shards(staging, assembly, workspace)
+    units = _plan_energon(assembly, workspace)
+    with ThreadPoolExecutor(1, thread_name_prefix="tables") as pool:
+        tables = pool.submit(_write_tables, staging, assembly, workspace, tally)
+        done = run_stage(workspace, "energon", list(units.values()), execute, progress)
+        tables.result()
+    _link_energon(staging, units, done, workspace)
 
 
 def _link_shards(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
@@ -183,42 +210,66 @@ def _json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _write_energon(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
-    for folder, units in (("large", assembly.large), ("standard", assembly.standard)):
-        shards = [_annotation_file(folder, p, u, assembly, workspace) for p, u in units.items()]
-        if not shards:
-            continue
+def _plan_energon(assembly: Assembly, workspace: Workspace) -> dict[str, Unit]:
+    """Units that write Energon's metadata, by folder of the release."""
+    units = {}
+    for folder, planned in (("large", assembly.large), ("standard", assembly.standard)):
+        shards = [
+            _indexed(folder, path, _info(assembly, path), workspace.folder(unit.stage, unit.key))
+            for path, unit in planned.items()
+        ]
         splits: dict[str, list[str]] = {}
         for shard in shards:
             splits.setdefault(shard.name.partition("-")[0], []).append(shard.name)
-        write_nv_meta(staging.root / folder, shards, splits)
-    media = list(_media_files(assembly, workspace))
+        if shards:
+            units[folder] = _energon(folder, shards, "sample_id", "json", splits)
+    media = list(_media_shards(assembly, workspace))
     if media:
-        write_nv_meta(staging.root / "media", media, {"all": [shard.name for shard in media]})
+        splits = {"all": [shard.name for shard in media]}
+        units["media"] = _energon("media", media, "key", "jpg", splits)
+    return units
 
 
-def _annotation_file(
-    folder: str, path: str, unit: Unit, assembly: Assembly, workspace: Workspace
-) -> ShardFile:
-    table = read_index(unit, workspace)
-    info = _info(assembly, path)
-    return _shard_file(path.removeprefix(f"{folder}/"), info, table, "sample_id", "json")
+def _energon(
+    folder: str, shards: Sequence[IndexedShard], key: str, part: str, splits: dict[str, list[str]]
+) -> Unit:
+    payload = EnergonPayload(tuple(shards), key, part, splits)
+    tars = [[shard.name, shard.sha256] for shard in shards]
+    code = code_key("medvid.shards", "flows:shard_stages.py")
+    name = content_key("energon", folder, tars, splits, code)
+    return Unit("energon", folder, name, energon_unit, payload, LABEL_TIMEOUT_S)
 
 
-def _media_files(assembly: Assembly, workspace: Workspace) -> Iterator[ShardFile]:
-    manifest = read_manifest(assembly.parent.root) if assembly.parent else {}
+def _indexed(folder: str, path: str, info: dict[str, Any], unit: Path) -> IndexedShard:
+    name = path.removeprefix(f"{folder}/")
+    return IndexedShard(name, info["size"], info["sha256"], unit / INDEX_FILE)
+
+
+def _media_shards(assembly: Assembly, workspace: Workspace) -> Iterator[IndexedShard]:
     for shard in assembly.media:
-        _, table = media_index(shard, assembly, workspace)
-        info = _info(assembly, shard.path) if shard.unit else dict(manifest[shard.path])
-        yield _shard_file(shard.path.removeprefix("media/"), info, table, "key", "jpg")
+        if shard.unit is not None:
+            unit = workspace.folder(shard.unit.stage, shard.unit.key)
+            yield _indexed("media", shard.path, _info(assembly, shard.path), unit)
+        elif assembly.parent is not None:
+            kept, root = assembly.parent.files[shard.path], assembly.parent.root
+            frames = root / "index" / "frames.parquet"
+            name = shard.path.removeprefix("media/")
+            yield IndexedShard(name, kept["size"], kept["sha256"], frames, shard.path)
 
 
-def _shard_file(
-    name: str, info: dict[str, Any], table: pl.DataFrame, key: str, part: str
-) -> ShardFile:
-    places = table.sort("offset").select(key, "offset", "size").iter_rows()
-    members = tuple(Member(f"{stem}.{part}", offset, size) for stem, offset, size in places)
-    return ShardFile(name=name, size=info["size"], sha256=info["sha256"], members=members)
+def _link_energon(
+    staging: Staging, units: dict[str, Unit], outcomes: dict[str, Outcome], workspace: Workspace
+) -> None:
+    for folder, unit in units.items():
+        record = outcomes[folder].record
+        if record is None:
+            raise ReleaseError(
+                f"Energon's index of {folder} could not be written: {outcomes[folder].detail}.",
+                action="Run the build again; what is finished stays finished.",
+            )
+        place = workspace.folder(unit.stage, unit.key)
+        for path, sha256 in record.info["files"].items():
+            staging.link(f"{folder}/{path}", energon_file(place, path), sha256)
 
 
 def _write_proof(staging: Staging, assembly: Assembly) -> None:

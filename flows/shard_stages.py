@@ -1,5 +1,6 @@
 """What one shard of each kind takes: plain functions that run in a worker process."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,10 +27,14 @@ from medvid.shards import (
     ShardFile,
     concatenate,
     write_annotation_shard,
+    write_nv_meta,
     write_selfcontained_shard,
 )
+from schemas.hashing import file_sha256
 
 SHARD_FILE = "shard.tar"
+_FLAT = "+"
+"""Stands for the slash of a path: a unit's folder is flat, and no name of Energon's holds one."""
 
 
 def _shard_info(shard: ShardFile) -> dict[str, Any]:
@@ -198,3 +203,73 @@ def _read(shard: Path, offset: int, size: int) -> bytes:
     with shard.open("rb") as handle:
         handle.seek(offset)
         return handle.read(size)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedShard:
+    """A finished tar with the table of its members.
+
+    Attributes:
+        name: Name in its folder of the release.
+        size: Bytes of the tar.
+        sha256: Of the tar.
+        index: Table of its members, or of the frames of a release that has it.
+        table: Name of the tar in the latter, None for a table of its own.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    index: Path
+    table: str | None = None
+
+    def as_file(self, key: str, part: str) -> ShardFile:
+        """The tar with its members: `<key>.<part>`, `key` being a column of its table."""
+        names = [key, "offset", "size"]
+        if self.table is None:
+            rows = read_columns(self.index, names)
+        else:
+            filters = [("shard", "=", self.table)]
+            rows = pq.read_table(self.index, columns=names, filters=filters, use_threads=False)
+        columns = (rows.column(name).to_pylist() for name in names)
+        members = [
+            Member(f"{stem}.{part}", at, size) for stem, at, size in zip(*columns, strict=True)
+        ]
+        members.sort(key=lambda member: member.offset)
+        return ShardFile(self.name, self.size, self.sha256, tuple(members))
+
+
+@dataclass(frozen=True, slots=True)
+class EnergonPayload:
+    """A folder of a release, for Energon.
+
+    Attributes:
+        shards: Its tars.
+        key: Column of their tables that names a sample.
+        part: Part of a sample.
+        splits: Names of tars by split.
+    """
+
+    shards: tuple[IndexedShard, ...]
+    key: str
+    part: str
+    splits: dict[str, list[str]]
+
+
+def energon_unit(work: Path, payload: EnergonPayload) -> dict[str, Any]:
+    """Write what Megatron-Energon needs beside the tars of a folder."""
+    folder = work / "folder"
+    folder.mkdir()
+    shards = [shard.as_file(payload.key, payload.part) for shard in payload.shards]
+    hashes = {}
+    for path in write_nv_meta(folder, shards, payload.splits):
+        flat = path.replace("/", _FLAT)
+        (folder / path).rename(work / flat)
+        hashes[path] = file_sha256(work / flat)
+    shutil.rmtree(folder)
+    return {"files": hashes}
+
+
+def energon_file(folder: Path, path: str) -> Path:
+    """Where a finished unit's folder holds a file that Energon wants at a path."""
+    return folder / path.replace("/", _FLAT)
