@@ -1,9 +1,11 @@
 """The call cache after kills, damage and full disks, and between processes."""
 
+import fcntl
 import json
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,24 @@ def test_processes_that_write_at_once_tear_nothing(tmp_path: Path) -> None:
                 found = cache.load(content_key(name, number))
                 assert found is not None
                 assert found.text == f"{name} {number} " + "x" * (number * 400)
+
+
+def test_a_writer_waits_for_another_processes_line(tmp_path: Path) -> None:
+    with CallCache(tmp_path) as cache, (tmp_path / "calls.jsonl").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(b'{"half')
+        other.flush()
+        writer = threading.Thread(target=cache.store, args=(key(1), "m", reply("first")))
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        other.write(b'": 1}\n')
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        writer.join(30)
+    lines = (tmp_path / "calls.jsonl").read_bytes().split(b"\n")
+    assert lines[0] == b'{"half": 1}'
+    assert len(lines) == 3
 
 
 _FULL = """
