@@ -1,0 +1,1 @@
+"""How far annotators who saw the same clip say the same."""
