@@ -54,7 +54,8 @@ class FrameHashes:
     Attributes:
         number: Place of each frame in display order, or native number of each image, int64, (n,),
             increasing.
-        hashes: uint64, (n, `VARIANTS`); column 0 is of the whole picture.
+        hashes: uint64, (n, `VARIANTS`); column 0 is of the whole picture, the last of its middle,
+            cut on all sides.
         detail: How many of the 64 differences are clear, uint8, (n,); few in a black, uniform or
             nearly empty picture, whose hash says little.
     """

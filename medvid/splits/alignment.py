@@ -6,6 +6,7 @@ densely, for long enough, and each better with its own moment than with other mo
 stretch. Where nothing changes nothing is proved, and no edge is drawn.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,15 @@ FloatArray = npt.NDArray[np.float64]
 SPEEDS = np.geomspace(0.5, 2.0, 15)
 """Speeds tried first, a tenth apart: over 40 s the line is off by two seconds at most."""
 
+_SPEED_LIMITS = (0.48, 2.08)
 _SLACK_S = 4.0
-_WINDOW_S = 90.0
-_ROUNDS = 4
+_LINES = 3
+_WINDOW_S = 75.0
+_ROUNDS = 3
+_SAME_BITS = 3
+_WORTH = 12
+"""Bits from which an agreement counts for nothing; below, by its square, so that few good ones
+outweigh the many fair ones of a like scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class Limits:
     max_gap_s: float
     min_share: float
     min_matches: int
+    min_pictures: float
     max_rank: float
 
 
@@ -70,7 +78,7 @@ class Alignment:
         matched_s: Its length in the slower of the two.
         matches: Frames of the sparser video that agree.
         distance: Mean bits in which they differ.
-        rank: Mean share of the stretch's other moments that agree better, 0 to 1; 0.5 by chance.
+        rank: Mean share of the stretch's other pictures that agree better, 0 to 1; 0.5 by chance.
     """
 
     line: Line
@@ -80,21 +88,33 @@ class Alignment:
     rank: float
 
 
-def best_line(
+def lines_through(
     a_s: FloatArray, b_s: FloatArray, least: int
-) -> tuple[Line, npt.NDArray[np.bool_]] | None:
-    """The line that most near frames lie about, at any speed from half to double.
+) -> Iterator[tuple[Line, npt.NDArray[np.bool_]]]:
+    """The lines that most near frames lie about, at any speed from half to double, best first.
 
     Args:
         a_s: Times of the near frames in one video, (m,).
         b_s: Times in the other, (m,).
         least: Distinct frames there must be on each side.
 
-    Returns:
-        The line, and which near frames lie within 4 s of it; None where none has enough.
+    Yields:
+        A line, and which near frames lie within 4 s of it; no near frame is given twice.
     """
+    left: IntArray = np.arange(a_s.size, dtype=np.int64)
+    for _ in range(_LINES):
+        best = _best_line(a_s[left], b_s[left])
+        if best is None or best[0] < least:
+            return
+        on = np.zeros(a_s.size, dtype=np.bool_)
+        on[left[best[2]]] = True
+        yield best[1], on
+        left = left[~best[2]]
+
+
+def _best_line(a_s: FloatArray, b_s: FloatArray) -> tuple[int, Line, npt.NDArray[np.bool_]] | None:
     best: tuple[int, Line, npt.NDArray[np.bool_]] | None = None
-    for speed in SPEEDS.tolist():
+    for speed in SPEEDS.tolist() if a_s.size else []:
         offset = b_s - speed * a_s
         order = np.argsort(offset, kind="stable")
         ends = np.searchsorted(offset[order], offset[order] + 2 * _SLACK_S, side="right")
@@ -102,9 +122,9 @@ def best_line(
         on = np.zeros(offset.size, dtype=np.bool_)
         on[order[at : ends[at]]] = True
         count = min(np.unique(a_s[on]).size, np.unique(b_s[on]).size)
-        if count >= least and (best is None or count > best[0]):
+        if best is None or count > best[0]:
             best = (count, Line(speed, float(np.median(offset[on]))), on)
-    return None if best is None else best[1:]
+    return best
 
 
 def align(a: Track, b: Track, seeds: tuple[IntArray, IntArray], start: Line, limits: Limits) -> (
@@ -123,8 +143,8 @@ def align(a: Track, b: Track, seeds: tuple[IntArray, IntArray], start: Line, lim
     line = _refine(a, b, distance, seeds, start)
     step_a, step_b = _step(a.time_s) * line.speed, _step(b.time_s)
     if step_a >= step_b * 0.999:
-        return _judge(a.time_s, b.time_s, distance, line, limits)
-    found = _judge(b.time_s, a.time_s, distance.T, line.reversed(), limits)
+        return _judge(a.time_s, b, distance, line, limits)
+    found = _judge(b.time_s, a, distance.T, line.reversed(), limits)
     if found is None:
         return None
     return Alignment(
@@ -196,30 +216,30 @@ def _refine(
     pivot = float(np.median(a.time_s[seeds[0]]))
     center = start.speed * pivot + start.offset_s
     speed = start.speed
-    window = (a.time_s >= pivot - _WINDOW_S) & (a.time_s <= pivot + _WINDOW_S)
+    window = np.abs(a.time_s - pivot) <= _WINDOW_S
     near_s, near = a.time_s[window], distance[window]
-    turn, shift = 0.1, 6.0
+    turn, shift = 0.24, 6.0
     for _ in range(_ROUNDS):
-        turns = speed * np.linspace(1 - turn, 1 + turn, 11)
-        shifts = center + np.linspace(-shift, shift, 13)
+        turns = np.clip(speed * np.linspace(1 - turn, 1 + turn, 17), *_SPEED_LIMITS)
+        shifts = center + np.linspace(-shift, shift, 17)
         speeds, centers = (grid.ravel() for grid in np.meshgrid(turns, shifts, indexing="ij"))
         _, value = _on_lines(near_s, b.time_s, near, speeds, centers - speeds * pivot)
-        gain = np.maximum(0, 14 - value.astype(np.int64)).sum(axis=1)
+        gain = (np.maximum(0, _WORTH - value.astype(np.int64)) ** 2).sum(axis=1)
         best = int(gain.argmax())
         speed, center = float(speeds[best]), float(centers[best])
-        turn, shift = turn / 3, shift / 3
+        turn, shift = turn / 4, shift / 4
     return Line(speed, center - speed * pivot)
 
 
 def _judge(
     probe_s: FloatArray,
-    other_s: FloatArray,
+    other: Track,
     distance: npt.NDArray[np.uint8],
     line: Line,
     limits: Limits,
 ) -> Alignment | None:
     """The longest aligned match along a line, if it keeps to the limits."""
-    places, value = on_line(probe_s, other_s, distance, line)
+    places, value = on_line(probe_s, other.time_s, distance, line)
     best: Alignment | None = None
     for run in _runs(probe_s[places], value <= limits.match_bits, limits):
         own, bits = places[run], value[run]
@@ -229,9 +249,11 @@ def _judge(
         mean = float(bits[matched].mean())
         if matched_s < limits.min_matched_s or mean > limits.mean_bits:
             continue
-        rank = _rank(probe_s[own], other_s, distance[own], bits, line)
+        rank, pictures = _rank(probe_s[own], other, distance[own], bits, line)
+        if rank > limits.max_rank or pictures < limits.min_pictures:
+            continue
         found = Alignment(line, matched_s, int(matched.sum()), mean, rank)
-        if rank <= limits.max_rank and (best is None or found.matched_s > best.matched_s):
+        if best is None or found.matched_s > best.matched_s:
             best = found
     return best
 
@@ -252,24 +274,36 @@ def _runs(time_s: FloatArray, matched: npt.NDArray[np.bool_], limits: Limits) ->
 
 def _rank(
     probe_s: FloatArray,
-    other_s: FloatArray,
+    other: Track,
     distance: npt.NDArray[np.uint8],
     bits: npt.NDArray[np.uint8],
     line: Line,
-) -> float:
-    """Mean share of the other video's moments in the stretch that agree better than the line's.
+) -> tuple[float, float]:
+    """How much better the frames of a stretch agree with their own moment than with others.
 
-    Equal agreement counts half, so a still picture gives 0.5.
+    Moments at which the other video shows the same picture are no others, and frames that show the
+    same picture weigh as one: a still proves nothing, however long it stands.
+
+    Returns:
+        Mean share of the other moments that agree better, equal ones counted half; and the number
+        of different pictures that were compared.
     """
     wanted = line.speed * probe_s + line.offset_s
-    inside = np.flatnonzero((other_s >= wanted[0] - 1) & (other_s <= wanted[-1] + 1))
+    inside = np.flatnonzero((other.time_s >= wanted[0] - 1) & (other.time_s <= wanted[-1] + 1))
     if inside.size < 2:
-        return 1.0
-    pairs = np.minimum(distance[:, inside[:-1]], distance[:, inside[1:]])
-    middle = (other_s[inside[:-1]] + other_s[inside[1:]]) / 2
+        return 1.0, 0.0
+    time_s, hashes = other.time_s[inside], other.hashes[inside, 0]
+    own = np.abs(time_s[None] - wanted[:, None]).argmin(axis=1)
+    like = hamming(hashes[own, None], hashes[None]) <= _SAME_BITS
     far_s = max(4.0, 0.1 * float(wanted[-1] - wanted[0]))
-    far = np.abs(middle[None] - wanted[:, None]) > far_s
+    far = np.abs((time_s[:-1] + time_s[1:])[None] / 2 - wanted[:, None]) > far_s
+    far &= ~(like[:, :-1] | like[:, 1:])
+    pairs = np.minimum(distance[:, inside[:-1]], distance[:, inside[1:]])
     better = (pairs < bits[:, None]) + 0.5 * (pairs == bits[:, None])
     counted = far.sum(axis=1)
-    ranks = (better * far).sum(axis=1)[counted > 0] / counted[counted > 0]
-    return float(ranks.mean()) if ranks.size else 1.0
+    told = counted > 0
+    weight = 1 / like[:, own].sum(axis=1)[told]
+    if not told.any():
+        return 1.0, 0.0
+    ranks = (better * far).sum(axis=1)[told] / counted[told]
+    return float((weight * ranks).sum() / weight.sum()), float(weight.sum())

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from medvid.splits.alignment import Limits, Line, Track, align, best_line
-from medvid.splits.hamming import EXACT_RADIUS, HashArray, NearPairs, hamming, near_pairs
+from medvid.splits.alignment import Limits, Line, Track, align, lines_through
+from medvid.splits.hamming import COMMON_BITS, HashArray, NearPairs, hamming, near_pairs
 from schemas.errors import SplitError, bounded
 from schemas.scalars import SCHEMA_VERSION, Label, Model, PositiveInt, Seconds
 from schemas.timeline import IntArray
@@ -28,7 +28,7 @@ class MediaEdge(Model):
         speed: Seconds of `b` per second of `a`.
         matches: Pairs of frames that agree.
         distance: Mean bits of 64 in which they differ.
-        rank: Mean share of the match's other moments that agree better; 0.5 would be chance.
+        rank: Mean share of the match's other pictures that agree better; 0.5 would be chance.
     """
 
     a: Label
@@ -56,8 +56,9 @@ class DuplicateSettings(Model):
         max_gap_s: Longest time without agreement inside a match.
         min_share: Least share of a match's frames that agree.
         min_matches: Fewest frames that agree.
-        max_rank: Greatest mean share of a match's other moments that may agree better than the
-            right one; 0.5 is chance, and what a still picture gives.
+        min_pictures: Fewest different pictures among them; a still is one, however long.
+        max_rank: Greatest mean share of a match's other pictures that may agree better than the
+            right one; 0.5 is chance.
     """
 
     min_matched_s: float = Field(default=30.0, gt=0)
@@ -66,11 +67,12 @@ class DuplicateSettings(Model):
     seed_bits: int = Field(default=8, ge=0, le=64)
     min_seeds: PositiveInt = 4
     match_bits: int = Field(default=12, ge=0, le=64)
-    mean_bits: float = Field(default=9.0, ge=0, le=64)
+    mean_bits: float = Field(default=8.0, ge=0, le=64)
     max_gap_s: float = Field(default=10.0, gt=0)
     min_share: float = Field(default=0.6, ge=0, le=1)
     min_matches: PositiveInt = 12
-    max_rank: float = Field(default=0.2, ge=0, le=1)
+    min_pictures: float = Field(default=8.0, ge=1)
+    max_rank: float = Field(default=0.1, ge=0, le=1)
 
 
 class DuplicateReport(Model):
@@ -82,7 +84,7 @@ class DuplicateReport(Model):
         frames: Frames searched.
         plain: Frames left out because there is too little to see.
         common: Frames left out because too many videos show them.
-        candidates: Pairs of videos that were looked at closely.
+        candidates: Lines through near frames of two videos that were looked at closely.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -101,7 +103,8 @@ class Fingerprint:
     Attributes:
         name: `source/video_id`.
         time_s: Playback time of each frame, float64, (n,), strictly increasing.
-        hashes: 64-bit hashes, uint64, (n, variants); column 0 is of the whole picture.
+        hashes: 64-bit hashes, uint64, (n, windows); the first is of the whole picture, the last of
+            its middle, those between of windows cut on some sides.
         detail: How many of a hash's differences are clear, uint8, (n,).
     """
 
@@ -134,20 +137,19 @@ def find_duplicates(
         raise SplitError(f"{len(twice)} videos have two fingerprints: {bounded(twice)}.")
     clear = [np.flatnonzero(item.detail >= settings.min_detail) for item in ordered]
     index = _index(ordered, clear)
-    pairs, common = near_pairs(
-        index.hashes, index.owner, radius=settings.seed_bits, most_owners=settings.most_videos
-    )
+    pairs, common = _near_frames(index, settings)
     shared = _common_frames(ordered, clear, index, common)
-    edges = []
+    edges: dict[tuple[str, str], MediaEdge] = {}
     candidates = 0
-    for group in _candidates(index, pairs, settings):
+    for candidate in _candidates(index, pairs, settings):
         candidates += 1
-        edge = _join(ordered, clear, shared, group, settings)
-        if edge is not None:
-            edges.append(edge)
+        edge = _join(ordered, clear, shared, candidate, settings)
+        known = edges.get((edge.a, edge.b)) if edge is not None else None
+        if edge is not None and (known is None or edge.matched_s > known.matched_s):
+            edges[edge.a, edge.b] = edge
     frames = sum(item.time_s.size for item in ordered)
     return DuplicateReport(
-        edges=tuple(edges), videos=len(ordered), frames=frames,
+        edges=tuple(edges.values()), videos=len(ordered), frames=frames,
         plain=frames - sum(places.size for places in clear),
         common=sum(int(mask.sum()) for mask in shared), candidates=candidates,
     )  # fmt: skip
@@ -158,14 +160,14 @@ class _Index:
     """The frames that are searched, of all videos in order of name.
 
     Attributes:
-        hashes: Of the whole picture, (n,).
+        hashes: Of the whole picture and of its middle, (n, 2).
         owner: Number of the video, (n,).
         place: Place among its video's frames, (n,).
         time_s: Playback time, (n,).
     """
 
     hashes: HashArray
-    owner: IntArray
+    owner: npt.NDArray[np.int32]
     place: IntArray
     time_s: npt.NDArray[np.float64]
 
@@ -175,11 +177,12 @@ def _index(ordered: Sequence[Fingerprint], clear: Sequence[IntArray]) -> _Index:
     sizes = [places.size for places in kept]
     if not kept:
         nothing = np.zeros(0, dtype=np.int64)
-        return _Index(nothing.astype(np.uint64), nothing, nothing, nothing.astype(np.float64))
+        empty = np.zeros((0, 2), dtype=np.uint64)
+        return _Index(empty, nothing.astype(np.int32), nothing, nothing.astype(np.float64))
     pairs = list(zip(ordered, kept, strict=True))
     return _Index(
-        hashes=np.concatenate([item.hashes[places, 0] for item, places in pairs]),
-        owner=np.repeat(np.arange(len(kept), dtype=np.int64), sizes),
+        hashes=np.concatenate([item.hashes[places][:, [0, -1]] for item, places in pairs]),
+        owner=np.repeat(np.arange(len(kept), dtype=np.int32), sizes),
         place=np.concatenate(kept).astype(np.int64),
         time_s=np.concatenate([item.time_s[places] for item, places in pairs]),
     )
@@ -194,6 +197,25 @@ def _thin(item: Fingerprint, places: IntArray) -> IntArray:
     beat = np.floor(item.time_s[places] / _STILL_S)
     kept: IntArray = places[np.concatenate([[True], moved | (np.diff(beat) > 0)])]
     return kept
+
+
+def _near_frames(
+    index: _Index, settings: DuplicateSettings
+) -> tuple[NearPairs, npt.NDArray[np.bool_]]:
+    """Near frames of different videos, and frames that too many videos show.
+
+    The middle of a picture is searched beside the whole: it is what a copy cropped on all sides
+    shows.
+    """
+    count = index.owner.size
+    pairs, common = near_pairs(
+        index.hashes.T.ravel(), np.tile(index.owner, 2),
+        radius=settings.seed_bits, most_owners=settings.most_videos,
+    )  # fmt: skip
+    shared = common[:count] | common[count:]
+    pairs = NearPairs(pairs.first % count, pairs.second % count, pairs.distance)
+    first, second = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
+    return NearPairs(first, second, pairs.distance).take(~(shared[first] | shared[second])), shared
 
 
 def _common_frames(
@@ -211,7 +233,7 @@ def _common_frames(
             shared.append(np.zeros(places.size, dtype=np.bool_))
             continue
         leader = np.maximum(np.searchsorted(kept, places, side="right") - 1, 0)
-        like = hamming(item.hashes[places, 0], item.hashes[kept[leader], 0]) <= EXACT_RADIUS
+        like = hamming(item.hashes[places, 0], item.hashes[kept[leader], 0]) <= COMMON_BITS
         shared.append(bad[leader] & like)
     return shared
 
@@ -236,11 +258,11 @@ class _Candidate:
 def _candidates(
     index: _Index, pairs: NearPairs, settings: DuplicateSettings
 ) -> Iterator[_Candidate]:
-    """Pairs of videos to look at closely, in order; several lines of one pair count once."""
+    """Lines to look at closely, in order of their two videos."""
     if not len(pairs):
         return
     videos = int(index.owner.max()) + 1
-    key = index.owner[pairs.first] * videos + index.owner[pairs.second]
+    key = index.owner[pairs.first].astype(np.int64) * videos + index.owner[pairs.second]
     order = np.argsort(key, kind="stable")
     first, second, key = pairs.first[order], pairs.second[order], key[order]
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(key)) + 1, [key.size]])
@@ -248,9 +270,7 @@ def _candidates(
         if end - start < settings.min_seeds:
             continue
         a, b = first[start:end], second[start:end]
-        found = best_line(index.time_s[a], index.time_s[b], settings.min_seeds)
-        if found is not None:
-            line, on = found
+        for line, on in lines_through(index.time_s[a], index.time_s[b], settings.min_seeds):
             yield _Candidate(
                 int(key[start]) // videos, int(key[start]) % videos,
                 (index.place[a[on]], index.place[b[on]]), line,

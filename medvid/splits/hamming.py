@@ -14,6 +14,10 @@ HashArray = npt.NDArray[np.uint64]
 EXACT_RADIUS = 4
 """Bits up to which every pair is found, crowded groups aside: six parts, two of them intact."""
 
+COMMON_BITS = 2
+"""Bits within which a picture counts as seen again: what encoding changes, less than what moves
+under a fixed camera."""
+
 _PARTS = (11, 11, 11, 11, 10, 10)
 _WINDOW = 32
 """Neighbours compared within a group of hashes that share two parts. Fuller groups hold pictures
@@ -50,7 +54,7 @@ def hamming(a: HashArray, b: HashArray) -> npt.NDArray[np.uint8]:
 
 
 def near_pairs(
-    hashes: HashArray, owner: IntArray, *, radius: int, most_owners: int
+    hashes: HashArray, owner: npt.NDArray[np.int32], *, radius: int, most_owners: int
 ) -> tuple[NearPairs, npt.NDArray[np.bool_]]:
     """Find near hashes of different owners, and hashes that too many owners share.
 
@@ -62,7 +66,7 @@ def near_pairs(
         hashes: (n,).
         owner: Number of the video of each, from 0, (n,).
         radius: Most bits of a pair.
-        most_owners: Owners that may hold a hash, to within `EXACT_RADIUS` bits, its own included;
+        most_owners: Owners that may hold a hash, to within `COMMON_BITS`, its own included;
             a hash of more is in no pair.
 
     Returns:
@@ -82,27 +86,29 @@ def near_pairs(
 
 def _orders(
     hashes: HashArray, common: npt.NDArray[np.bool_]
-) -> Iterator[tuple[IntArray, npt.NDArray[np.uint32]]]:
+) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]]:
     """Places of hashes sorted by two parts and then by the rest, with the two parts' value."""
     shifts = np.cumsum((0, *_PARTS[:-1])).tolist()
     for chosen in combinations(range(len(_PARTS)), 2):
         order = (*chosen, *(part for part in range(len(_PARTS)) if part not in chosen))
-        places = np.flatnonzero(~common).astype(np.int64)
+        places = np.flatnonzero(~common).astype(np.int32)
         left = hashes[places]
         key = np.zeros(left.size, dtype=np.uint64)
         for part in order:
-            bits = np.uint64((1 << _PARTS[part]) - 1)
-            key = (key << np.uint64(_PARTS[part])) | ((left >> np.uint64(shifts[part])) & bits)
+            key <<= np.uint64(_PARTS[part])
+            bits = left >> np.uint64(shifts[part])
+            bits &= np.uint64((1 << _PARTS[part]) - 1)
+            key |= bits
         by_key = np.argsort(key, kind="stable")
         width = _PARTS[chosen[0]] + _PARTS[chosen[1]]
-        group = (key[by_key] >> np.uint64(64 - width)).astype(np.uint32)
-        yield places[by_key], group
+        key >>= np.uint64(64 - width)
+        yield places[by_key], key.astype(np.uint32)[by_key]
 
 
 def _pairs_in_order(
     hashes: HashArray,
-    owner: IntArray,
-    order: tuple[IntArray, npt.NDArray[np.uint32]],
+    owner: npt.NDArray[np.int32],
+    order: tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]],
     radius: int,
 ) -> Iterator[NearPairs]:
     places, group = order
@@ -118,7 +124,7 @@ def _pairs_in_order(
             distance = hamming(values[together], values[together + step])
             near = (distance <= radius) & (who[together] != who[together + step])
             met = together[near]
-            a, b = own[met], own[met + step]
+            a, b = own[met].astype(np.int64), own[met + step].astype(np.int64)
             yield NearPairs(np.minimum(a, b), np.maximum(a, b), distance[near])
 
 
@@ -133,10 +139,10 @@ def _dedupe(found: list[NearPairs], count: int) -> NearPairs:
 
 
 def _is_common(
-    pairs: NearPairs, owner: IntArray, owners: int, most_owners: int
+    pairs: NearPairs, owner: npt.NDArray[np.int32], owners: int, most_owners: int
 ) -> npt.NDArray[np.bool_]:
     """Which hashes more than so many owners share, as far as these pairs tell."""
-    near = pairs.take(pairs.distance <= EXACT_RADIUS)
+    near = pairs.take(pairs.distance <= COMMON_BITS)
     place = np.concatenate([near.first, near.second])
     other = owner[np.concatenate([near.second, near.first])]
     met = np.unique(place * owners + other) // owners if owners else place
