@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from data_cards import load_card
+from data_cards import load_card, load_licences
 from flows.assembly import Assembly
 from flows.sources import Tally
 from flows.storage import measure_storage
-from medvid.releases.config import BuildConfig
+from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.facts import (
     ContactSheet,
     QuarantineCount,
@@ -49,7 +49,7 @@ def gather_facts(
         name=config.name,
         config=config.resolved(),
         versions=versions,
-        sources={source.name: _source_facts(source.name, tally) for source in config.sources},
+        sources={source.name: _source_facts(source, tally) for source in config.sources},
         counts=_counts(samples),
         identities=_distinct(samples, ["identity"]),
         videos=_distinct(samples, ["source", "video_id"]),
@@ -79,12 +79,15 @@ def _left_out_videos(assembly: Assembly, samples: pl.DataFrame) -> int:
     return len(left_out.select(keys).unique().join(samples.select(keys), on=keys, how="anti"))
 
 
-def _source_facts(name: str, tally: Tally) -> SourceFacts:
+def _source_facts(source: SourceConfig, tally: Tally) -> SourceFacts:
     tables = {
-        field: dict(sorted(getattr(tally, field).get(name, Counter()).items()))
+        field: dict(sorted(getattr(tally, field).get(source.name, Counter()).items()))
         for field in ("videos", "records_in", "issues", "fates", "candidates", "drops")
     }
-    return SourceFacts(card=load_card(name), **tables)
+    card = load_card(source.name)
+    if source.licence is not None:
+        card = card.model_copy(update={"licence": load_licences()[source.licence]})
+    return SourceFacts(card=card, **tables)
 
 
 def _counts(samples: pl.DataFrame) -> tuple[SampleCount, ...]:

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from converters.registry import get_converter
+from data_cards import load_licences
 from flows.corrections import plan_correction
 from flows.stages import (
     ANNOTATION_FILE,
     FRAMES_FILE,
+    ConvertPayload,
     MediaPayload,
     PairsPayload,
     convert_unit,
@@ -158,12 +160,20 @@ def _states_of(
                 f"videos {unknown} are not under the root.", dataset=source.name, field="videos"
             )
         recordings = [r for r in recordings if r.video_id in source.videos]
+    if source.licence is not None and source.licence not in load_licences():
+        raise ConfigError(
+            f"licence {source.licence!r} is not registered.", dataset=source.name, field="licence",
+            action="Choose an id of data_cards/licences.yaml, or add its flags there.",
+        )  # fmt: skip
     code = converter_key(source.name)
     states = []
     for recording in recordings:
         key = recording_key(recording, code, workspace.ledger.sha256_of)
         name = f"{recording.source}/{recording.video_id}"
-        unit = Unit("convert", name, key, convert_unit, recording, LABEL_TIMEOUT_S)
+        if source.licence is not None:
+            key = content_key("licensed", key, source.licence)
+        payload = ConvertPayload(recording, source.licence)
+        unit = Unit("convert", name, key, convert_unit, payload, LABEL_TIMEOUT_S)
         states.append(VideoState(recording, source, unit))
     return states
 

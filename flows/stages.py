@@ -45,8 +45,22 @@ PART_FILE = "frames.part"
 MEMBERS_FILE = "members.json"
 
 
-def convert_unit(work: Path, recording: Recording) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ConvertPayload:
+    """A recording to convert.
+
+    Attributes:
+        recording: What `discover` found.
+        licence: Licence id of the root's content where it is not the source's own.
+    """
+
+    recording: Recording
+    licence: str | None = None
+
+
+def convert_unit(work: Path, payload: ConvertPayload) -> dict[str, Any]:
     """Convert one recording; what cannot be read becomes quarantine rows."""
+    recording = payload.recording
     try:
         annotation = get_converter(recording.source).convert(recording)
     except SourceError as error:
@@ -58,6 +72,9 @@ def convert_unit(work: Path, recording: Recording) -> dict[str, Any]:
         return {"ok": False, "rows": [row.model_dump(mode="json")]}
     except OSError as error:
         return {"ok": False, "rows": [_unreadable(recording, error).model_dump(mode="json")]}
+    if payload.licence is not None:
+        video = annotation.video.model_copy(update={"licence": payload.licence})
+        annotation = annotation.model_copy(update={"video": video})
     (work / ANNOTATION_FILE).write_bytes(annotation.model_dump_json().encode())
     dropped = [i for i in annotation.issues if i.disposition is Disposition.DROPPED]
     rows = [

@@ -24,6 +24,8 @@ class SourceConfig(Model):
         tasks: Tasks to build; the source's own defaults where None.
         extra_tasks: Further tasks its labels support, e.g. `stg` on CholecT50's boxed clips.
         videos: Only these video ids; all where None.
+        licence: Licence id of what the root holds where it is not the source's own: drawn data are
+            `cc0-1.0`.
         clips: Clip settings in which this source differs from the build's.
         questions: Settings of questions per clip in which this source differs from the build's.
     """
@@ -33,6 +35,7 @@ class SourceConfig(Model):
     tasks: tuple[TaskName, ...] | None = None
     extra_tasks: tuple[TaskName, ...] = ()
     videos: tuple[str, ...] | None = None
+    licence: str | None = None
     clips: dict[str, Any] = {}
     questions: dict[str, Any] = {}
 
