@@ -16,6 +16,7 @@ from medvid.cli import (
     gc,
     import_,
     inspection,
+    leaderboard,
     quarantine,
     submission,
     verify,
@@ -42,6 +43,7 @@ for command in (
 app.add_typer(submission.app, name="submission")
 app.add_typer(annotate.app, name="annotate")
 app.command("import")(import_.import_)
+app.add_typer(leaderboard.app, name="leaderboard")
 
 
 def main() -> None:
