@@ -88,21 +88,25 @@ def _orders(
     hashes: HashArray, common: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]]:
     """Places of hashes sorted by two parts and then by the rest, with the two parts' value."""
-    shifts = np.cumsum((0, *_PARTS[:-1])).tolist()
     for chosen in combinations(range(len(_PARTS)), 2):
-        order = (*chosen, *(part for part in range(len(_PARTS)) if part not in chosen))
-        places = np.flatnonzero(~common).astype(np.int32)
-        left = hashes[places]
-        key = np.zeros(left.size, dtype=np.uint64)
-        for part in order:
-            key <<= np.uint64(_PARTS[part])
-            bits = left >> np.uint64(shifts[part])
-            bits &= np.uint64((1 << _PARTS[part]) - 1)
-            key |= bits
-        by_key = np.argsort(key, kind="stable")
-        width = _PARTS[chosen[0]] + _PARTS[chosen[1]]
-        key >>= np.uint64(64 - width)
-        yield places[by_key], key.astype(np.uint32)[by_key]
+        yield _sort_by(chosen, hashes, np.flatnonzero(~common).astype(np.int32))
+
+
+def _sort_by(
+    chosen: tuple[int, int], hashes: HashArray, places: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]:
+    shifts = np.cumsum((0, *_PARTS[:-1])).tolist()
+    key = np.zeros(places.size, dtype=np.uint64)
+    for part in (*chosen, *(part for part in range(len(_PARTS)) if part not in chosen)):
+        key <<= np.uint64(_PARTS[part])
+        bits = hashes[places]
+        bits >>= np.uint64(shifts[part])
+        bits &= np.uint64((1 << _PARTS[part]) - 1)
+        key |= bits
+    del bits
+    by_key = np.argsort(key, kind="stable")
+    key >>= np.uint64(64 - _PARTS[chosen[0]] - _PARTS[chosen[1]])
+    return places[by_key], key.astype(np.uint32)[by_key]
 
 
 def _pairs_in_order(
