@@ -97,7 +97,9 @@ def main() -> None:
         score = report.jobs[0].topics[0].score
         sys.stdout.write(
             f"{job.value:<9} {report.intake.compared:>7,} answers of {asked.frames} frames  "
-            f"{seconds:6.1f} s ({cpu:.1f} s of CPU)  kappa {score.kappa}  alpha {score.alpha}  page {page:,} bytes\n"
+            f"{seconds:6.1f} s ({cpu:.1f} s of CPU)  "
+            f"agreement {score.agreement}, overlap "
+            f"{score.overlap.mean_iou if score.overlap else None}; page {page:,} bytes\n"
         )
 
 
