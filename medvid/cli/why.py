@@ -7,8 +7,9 @@ import orjson
 import typer
 
 from medvid.cli.output import console, print_json
-from medvid.releases.why import SampleHistory, explain_sample, open_release
+from medvid.releases.why import SampleHistory, explain_sample
 from medvid.releases.why_native import NativeTrace, RecordTrace
+from medvid.releases.why_release import open_release
 from medvid.releases.why_split import SplitTrace
 from medvid.releases.why_video import (
     QuarantineTrace,

@@ -130,6 +130,7 @@ class Explainer:
         self._moves = {move.video: f"{move.before} -> {move.after}" for move in builds.moved}
         self._content = ", ".join(builds.changed_settings(*CONTENT))
         self._splits = ", ".join(builds.changed_settings("splits", "seed"))
+        self._repictured = builds.pictures_changed
         self._pictures = ", ".join(builds.changed_settings("media"))
 
     def explain(self, group: Sequence[PairRow]) -> Iterator[Change]:
@@ -179,7 +180,7 @@ class Explainer:
             what.add("split")
         if before.in_standard != after.in_standard:
             what.add("entered_standard" if after.in_standard else "left_standard")
-        if name in self._media or self._builds.pictures_changed:
+        if name in self._media or self._repictured:
             what.add("pictures")
         reason, detail = self._why_changed(
             name, what, said, revised=revised, captioned=captioned, rewritten=row.rewritten

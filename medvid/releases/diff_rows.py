@@ -13,7 +13,7 @@ import polars as pl
 from medvid.releases.diff_builds import Side
 from schemas.errors import ShardError
 
-OPEN_SHARDS: Final = 8
+OPEN_SHARDS: Final = 64
 
 _FACTS: Final = (
     "source", "video_id", "task", "qa_type", "label", "clip_id", "clip_start", "clip_end",

@@ -5,31 +5,16 @@ in full. No table is read whole: rows are filtered as they are read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import orjson
-import polars as pl
 
-from medvid.releases.publish import manifest_hash, read_manifest
-from medvid.releases.why_native import (
-    LEDGER_FILE,
-    NativeTrace,
-    RecordTrace,
-    VideoWork,
-    load_work,
-    rejected_by,
-    workspace_of,
-)
+from medvid.releases.why_native import NativeTrace, RecordTrace, VideoWork, rejected_by
+from medvid.releases.why_release import Opened
 from medvid.releases.why_selection import Membership, trace_membership
-from medvid.releases.why_split import SplitTrace, trace_split
-from medvid.shards.reader import ShardReader
+from medvid.releases.why_split import SplitTrace
 from schemas.errors import ReleaseError, bounded
 from schemas.scalars import Model
-
-MAX_MATCHES: Final = 5
 
 
 class VideoTrace(Model):
@@ -153,111 +138,6 @@ class SampleHistory(Model):
     places: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A release being asked; what several questions share is read once.
-
-    Attributes:
-        root: Its folder.
-        workspace: Workspace of its build, None where it is not at hand.
-    """
-
-    root: Path
-    workspace: Path | None
-
-    @cached_property
-    def manifest_sha256(self) -> str:
-        """Hash of its manifest."""
-        read_manifest(self.root)
-        return manifest_hash(self.root) or ""
-
-    @cached_property
-    def build(self) -> Mapping[str, Any]:
-        """What decided its bytes."""
-        return self._document("build.json")
-
-    @cached_property
-    def proof(self) -> Mapping[str, Any]:
-        """What joins videos, and where each of them is."""
-        return self._document("leak_proof.json")
-
-    def _document(self, name: str) -> Mapping[str, Any]:
-        try:
-            found: Mapping[str, Any] = orjson.loads((self.root / name).read_bytes())
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise ReleaseError(
-                f"{name} cannot be read.", source=self.root.name,
-                action="`medvid verify` names what is damaged; build the release again.",
-            ) from error  # fmt: skip
-        return found
-
-    def rows(self, table: str, where: pl.Expr, limit: int | None = None) -> list[dict[str, Any]]:
-        """Rows of a table of the index, at most so many; none where it has no such table."""
-        path = self.root / "index" / f"{table}.parquet"
-        if not path.is_file():
-            return []
-        try:
-            found = pl.scan_parquet(path).filter(where)
-            return (found if limit is None else found.head(limit)).collect().to_dicts()
-        except pl.exceptions.PolarsError as error:
-            raise ReleaseError(
-                f"index/{path.name} cannot be read: {error}.", source=self.root.name,
-                action="`medvid verify` names what is damaged; build the release again.",
-            ) from error  # fmt: skip
-
-    def video_row(self, source: str, video_id: str) -> dict[str, Any] | None:
-        """A video's row of the index."""
-        of_video = (pl.col("source") == source) & (pl.col("video_id") == video_id)
-        return next(iter(self.rows("videos", of_video)), None)
-
-    def work(self, source: str, video_id: str) -> VideoWork:
-        """What the workspace holds of a video."""
-        name = f"{source}/{video_id}"
-        key = self.build.get("inputs", {}).get(name, {}).get("labels", "")
-        return load_work(self.workspace, self.manifest_sha256, name, key)
-
-    def split(self, source: str, video_id: str) -> SplitTrace | None:
-        """Why a video is in its split."""
-        return trace_split(self.proof, self.config.get("splits", {}), source, video_id)
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """Settings of the build."""
-        found: Mapping[str, Any] = self.build.get("config", {})
-        return found
-
-    def payload(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The json of a sample of the index.
-
-        Raises:
-            ShardError: The shard does not hold it.
-        """
-        reader = ShardReader(self.root)
-        name = f"{row['sample_id']}.json"
-        found = reader.read(row["shard"], row["offset"], row["size"], name)
-        document: Mapping[str, Any] = orjson.loads(found)
-        return document
-
-
-def open_release(release: Path, workspace: Path | None = None) -> Opened:
-    """Open a release for questions.
-
-    Args:
-        release: Its folder.
-        workspace: Where it was built; the one its `run.json` names where not given.
-
-    Raises:
-        ReleaseError: The folder is no release, or the workspace none.
-    """
-    read_manifest(release)
-    if workspace is not None and not (workspace / LEDGER_FILE).is_file():
-        raise ReleaseError(
-            "this folder holds no ledger.sqlite, so it is no workspace.", source=workspace.name,
-            action="Give the workspace of the build: OUTPUT.workspace unless it was named.",
-        )  # fmt: skip
-    return Opened(release, workspace or workspace_of(release))
-
-
 def explain_sample(opened: Opened, prefix: str) -> SampleHistory:
     """Tell the history of the pair whose id begins so.
 
@@ -265,9 +145,8 @@ def explain_sample(opened: Opened, prefix: str) -> SampleHistory:
         ReleaseError: No pair has such an id, or several have.
         ShardError: Its shard does not hold it.
     """
-    where = pl.col("sample_id").str.starts_with(prefix)
     for table in ("samples", "left_out"):
-        rows = opened.rows(table, where, MAX_MATCHES)
+        rows = opened.rows_by_id(table, prefix)
         if len(rows) == 1:
             return _history(opened, rows[0], left_out=table == "left_out")
         if rows:

@@ -90,17 +90,18 @@ def trace_membership(
 
 
 def _levels(release: Path, row: Mapping[str, Any]) -> tuple[Level, ...]:
-    own, names, counts = pl.col("split") == _TRAIN, [], []
-    for depth, column in enumerate(LEVELS):
-        own = own & (pl.col(column) == row[column])
-        names.append(", ".join(f"{c.removesuffix('_id')} {row[c]}" for c in LEVELS[: depth + 1]))
-        counts.append(own.sum().alias(f"train{depth}"))
-        counts.append((own & pl.col("in_standard")).sum().alias(f"standard{depth}"))
-    found = _scan(release, "samples").select(counts).collect().row(0)
-    return tuple(
-        Level(level=name, train=found[2 * depth], in_standard=found[2 * depth + 1])
-        for depth, name in enumerate(names)
+    """Counts of each group of balance, from the widest; each is read out of the one before."""
+    train = _scan(release, "samples").filter(
+        (pl.col("split") == _TRAIN) & (pl.col(LEVELS[0]) == row[LEVELS[0]])
     )
+    group = train.select(*LEVELS, "in_standard").collect()
+    found = []
+    for depth, column in enumerate(LEVELS):
+        group = group.filter(pl.col(column) == row[column])
+        name = ", ".join(f"{c.removesuffix('_id')} {row[c]}" for c in LEVELS[: depth + 1])
+        chosen = int(group["in_standard"].sum())
+        found.append(Level(level=name, train=len(group), in_standard=chosen))
+    return tuple(found)
 
 
 def _scan(release: Path, table: str) -> pl.LazyFrame:

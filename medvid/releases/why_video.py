@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 import orjson
 import polars as pl
 
-from medvid.releases.why import Opened, VideoTrace, video_trace
+from medvid.releases.why import VideoTrace, video_trace
 from medvid.releases.why_native import NativeTrace, RecordTrace, VideoWork
+from medvid.releases.why_release import Opened
 from medvid.releases.why_split import SplitTrace
 from schemas.errors import ReleaseError, bounded
 from schemas.scalars import Model

@@ -1,0 +1,145 @@
+"""A release being asked about: its index, documents and workspace, each read when it is needed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import polars as pl
+
+from medvid.releases.publish import manifest_hash, read_manifest
+from medvid.releases.why_native import LEDGER_FILE, VideoWork, load_work, workspace_of
+from medvid.releases.why_split import SplitTrace, trace_split
+from medvid.shards.reader import ShardReader
+from schemas.errors import ReleaseError
+
+MAX_MATCHES: Final = 5
+"""Rows looked up at most where an id is not unique."""
+
+Query = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A release being asked; what several questions share is read once.
+
+    Attributes:
+        root: Its folder.
+        workspace: Workspace of its build, None where it is not at hand.
+    """
+
+    root: Path
+    workspace: Path | None
+
+    @cached_property
+    def manifest_sha256(self) -> str:
+        """Hash of its manifest."""
+        read_manifest(self.root)
+        return manifest_hash(self.root) or ""
+
+    @cached_property
+    def build(self) -> Mapping[str, Any]:
+        """What decided its bytes."""
+        return self._document("build.json")
+
+    @cached_property
+    def proof(self) -> Mapping[str, Any]:
+        """What joins videos, and where each of them is."""
+        return self._document("leak_proof.json")
+
+    def _document(self, name: str) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = orjson.loads((self.root / name).read_bytes())
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise ReleaseError(
+                f"{name} cannot be read.", source=self.root.name,
+                action="`medvid verify` names what is damaged; build the release again.",
+            ) from error  # fmt: skip
+        return found
+
+    def rows(self, table: str, where: pl.Expr) -> list[dict[str, Any]]:
+        """Rows of a table of the index; none where it has no such table."""
+        return self._collected(table, lambda found: found.filter(where))
+
+    def rows_by_id(self, table: str, prefix: str) -> list[dict[str, Any]]:
+        """The first few rows whose sample id begins so; other columns are read for them alone."""
+        begins = pl.col("sample_id").str.starts_with(prefix)
+        places = self._collected(
+            table,
+            lambda found: (
+                found.select("sample_id").with_row_index("row").filter(begins).head(MAX_MATCHES)
+            ),
+        )
+        numbers = [place["row"] for place in places]
+        return [row for number in numbers for row in self._collected(table, _only(number))]
+
+    def _collected(self, table: str, query: Query) -> list[dict[str, Any]]:
+        path = self.root / "index" / f"{table}.parquet"
+        if not path.is_file():
+            return []
+        try:
+            return query(pl.scan_parquet(path)).collect().to_dicts()
+        except pl.exceptions.PolarsError as error:
+            raise ReleaseError(
+                f"index/{path.name} cannot be read: {error}.", source=self.root.name,
+                action="`medvid verify` names what is damaged; build the release again.",
+            ) from error  # fmt: skip
+
+    def video_row(self, source: str, video_id: str) -> dict[str, Any] | None:
+        """A video's row of the index."""
+        of_video = (pl.col("source") == source) & (pl.col("video_id") == video_id)
+        return next(iter(self.rows("videos", of_video)), None)
+
+    def work(self, source: str, video_id: str) -> VideoWork:
+        """What the workspace holds of a video."""
+        name = f"{source}/{video_id}"
+        key = self.build.get("inputs", {}).get(name, {}).get("labels", "")
+        return load_work(self.workspace, self.manifest_sha256, name, key)
+
+    def split(self, source: str, video_id: str) -> SplitTrace | None:
+        """Why a video is in its split."""
+        return trace_split(self.proof, self.config.get("splits", {}), source, video_id)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Settings of the build."""
+        found: Mapping[str, Any] = self.build.get("config", {})
+        return found
+
+    def payload(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The json of a sample of the index.
+
+        Raises:
+            ShardError: The shard does not hold it.
+        """
+        reader = ShardReader(self.root)
+        name = f"{row['sample_id']}.json"
+        found = reader.read(row["shard"], row["offset"], row["size"], name)
+        document: Mapping[str, Any] = orjson.loads(found)
+        return document
+
+
+def _only(number: int) -> Query:
+    """Takes one row of a table."""
+    return lambda table: table.slice(number, 1)
+
+
+def open_release(release: Path, workspace: Path | None = None) -> Opened:
+    """Open a release for questions.
+
+    Args:
+        release: Its folder.
+        workspace: Where it was built; the one its `run.json` names where not given.
+
+    Raises:
+        ReleaseError: The folder is no release, or the workspace none.
+    """
+    read_manifest(release)
+    if workspace is not None and not (workspace / LEDGER_FILE).is_file():
+        raise ReleaseError(
+            "this folder holds no ledger.sqlite, so it is no workspace.", source=workspace.name,
+            action="Give the workspace of the build: OUTPUT.workspace unless it was named.",
+        )  # fmt: skip
+    return Opened(release, workspace or workspace_of(release))
