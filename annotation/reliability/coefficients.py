@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from schemas.geometry import box_iou
+
 THRESHOLDS: Final = (0.3, 0.5, 0.7)
 """Overlaps from which two segments or boxes count as found by both."""
 
@@ -223,6 +225,73 @@ def overlap_of(
         round(sum(_best_pairs((weights >= least).astype(np.float64)))) for least in THRESHOLDS
     )
     return Overlap(items, len(chosen), sum(chosen), hits)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBoxes:
+    """Boxes of one label on the frames of a clip, in order of frames.
+
+    Attributes:
+        frames: Frame of each box, (boxes,).
+        xyxy: Left, top, right, bottom in pixels, (boxes, 4).
+    """
+
+    frames: npt.NDArray[np.int64]
+    xyxy: _Square
+
+    @classmethod
+    def of(cls, boxes: Sequence[tuple[int, Sequence[float]]]) -> "FrameBoxes":
+        """Boxes with their frames, in any order."""
+        ordered = sorted(boxes, key=lambda box: box[0])
+        return cls(
+            np.array([frame for frame, _ in ordered], dtype=np.int64),
+            np.array([xyxy for _, xyxy in ordered], dtype=np.float64).reshape(-1, 4),
+        )
+
+
+def overlap_of_boxes(first: FrameBoxes, second: FrameBoxes) -> Overlap:
+    """Pair the boxes of two annotators one to one within each frame, as `overlap_of` does.
+
+    All frames at once: where no box overlaps two others, which is nearly everywhere, there is
+    nothing to choose, and other frames are paired one by one.
+    """
+    rows, columns = _on_one_frame(first.frames, second.frames)
+    iou = _box_ious(first.xyxy[rows], second.xyxy[columns])
+    rows, columns, iou = rows[iou > 0], columns[iou > 0], iou[iou > 0]
+    rivals = (np.bincount(rows, minlength=1)[rows] > 1) | (
+        np.bincount(columns, minlength=1)[columns] > 1
+    )
+    contested = np.isin(first.frames[rows], first.frames[rows[rivals]])
+    plain = iou[~contested]
+    hits = tuple(int((plain >= least).sum()) for least in THRESHOLDS)
+    total = Overlap(0, len(plain), float(plain.sum()), hits)
+    items = len(first.frames) + len(second.frames)
+    for frame in np.unique(first.frames[rows[contested]]):
+        one, other = (b.xyxy[b.frames == frame].tolist() for b in (first, second))
+        found = overlap_of(one, other, box_iou)
+        total += Overlap(0, found.pairs, found.iou, found.hits)
+    return total + Overlap(items)
+
+
+def _on_one_frame(
+    first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Places of all pairs of boxes that share a frame; both lists are sorted."""
+    start = np.searchsorted(second, first, side="left")
+    count = np.searchsorted(second, first, side="right") - start
+    rows = np.repeat(np.arange(len(first)), count)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    return rows, np.repeat(start, count) + within
+
+
+def _box_ious(a: _Square, b: _Square) -> npt.NDArray[np.float64]:
+    """`schemas.geometry.box_iou` of rows that belong together, (pairs, 4) each."""
+    size = np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None)
+    inside = size[:, 0] * size[:, 1]
+    union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - inside
+    found: npt.NDArray[np.float64] = np.zeros_like(inside)
+    np.divide(inside, union, out=found, where=union > 0)
+    return found
 
 
 def _best_pairs(weights: _Square) -> list[float]:

@@ -7,14 +7,16 @@ from itertools import combinations
 from typing import Final
 
 from annotation.reliability.coefficients import (
+    FrameBoxes,
     Metric,
     Overlap,
     Value,
     overlap_of,
+    overlap_of_boxes,
     word_overlap,
 )
 from annotation.reliability.units import Judgement
-from schemas.geometry import box_iou, tiou
+from schemas.geometry import tiou
 
 Pair = tuple[str, str]
 """Two annotators, in order of names."""
@@ -88,11 +90,8 @@ class Tally:
             found = overlap_of(first.spans.get(label, ()), second.spans.get(label, ()), tiou)
             sums[label] = sums.get(label, Overlap()) + found
         for label in sorted(first.boxes.keys() | second.boxes.keys()):
-            one, other = first.boxes.get(label, {}), second.boxes.get(label, {})
-            total = sums.get(label, Overlap())
-            for frame in sorted(one.keys() | other.keys()):
-                total += overlap_of(one.get(frame, ()), other.get(frame, ()), box_iou)
-            sums[label] = total
+            one, other = (said.boxes.get(label, FrameBoxes.of(())) for said in (first, second))
+            sums[label] = sums.get(label, Overlap()) + overlap_of_boxes(one, other)
 
     def _add_words(self, pair: Pair, first: str | None, second: str | None) -> None:
         if first is None or second is None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from annotation.archive import PulledAnnotation
-from annotation.box_codec import decode_boxes, is_same, shown_boxes, xyxy_of
+from annotation.box_codec import decode_boxes, is_same, shown_boxes
 from annotation.codec import CVS_CRITERIA, decode_results
 from annotation.jobs import AnnotationTask, Job
-from annotation.reliability.coefficients import Metric, Value
+from annotation.reliability.coefficients import FrameBoxes, Metric, Value
 from annotation.results import Problem, Result
 from schemas.correction import Correction
 
@@ -56,7 +56,7 @@ class Judgement:
         metric: How far values are from each other.
         unit: What a unit is, in the plural.
         spans: Segments by label, in ticks.
-        boxes: Boxes by label and frame, counted from 1, in pixels.
+        boxes: Boxes by label; frames are counted from 1.
         text: What they wrote.
     """
 
@@ -64,7 +64,7 @@ class Judgement:
     metric: Metric = Metric.NOMINAL
     unit: str = "frames"
     spans: Mapping[str, Sequence[Span]] = field(default_factory=dict)
-    boxes: Mapping[str, Mapping[int, Sequence[Xyxy]]] = field(default_factory=dict)
+    boxes: Mapping[str, FrameBoxes] = field(default_factory=dict)
     text: str | None = None
 
 
@@ -195,7 +195,7 @@ def _read_boxes(task: AnnotationTask, results: Sequence[Result]) -> Labelling | 
         before = shown.get(region, {})
         for frame, xyxy in by_frame.items():
             item = before.get(frame)
-            if item is not None and item.content["label"] == label and is_same(xyxy_of(item), xyxy):
+            if item is not None and item.content["label"] == label and _is_at(item.content, xyxy):
                 items.append(item.content)
                 kept += 1
                 continue
@@ -205,6 +205,11 @@ def _read_boxes(task: AnnotationTask, results: Sequence[Result]) -> Labelling | 
             items.append({"tick": task.frame_tick[frame - 1], "label": label, "xyxy": plain})
     total = sum(len(by_frame) for by_frame in shown.values())
     return Labelling(items, not kept == total == len(items))
+
+
+def _is_at(content: Content, xyxy: Xyxy) -> bool:
+    x1, y1, x2, y2 = content["xyxy"]
+    return is_same((x1, y1, x2, y2), (xyxy[0], xyxy[1], xyxy[2], xyxy[3]))
 
 
 def apply_corrections(
@@ -270,14 +275,15 @@ def _ranges(task: AnnotationTask, labelled: Sequence[tuple[Content, str]]) -> Ju
 def _judge_boxes(task: AnnotationTask, items: Sequence[Content]) -> dict[str, Judgement]:
     frame_of = {tick: number for number, tick in enumerate(task.frame_tick, start=1)}
     on: list[set[str]] = [set() for _ in range(task.frames)]
-    boxes: dict[str, dict[int, list[Xyxy]]] = {}
+    boxes: dict[str, list[tuple[int, Xyxy]]] = {}
     for item in items:
         frame = frame_of.get(int(item["tick"]))
         if frame is None:
             continue
         on[frame - 1].add(item["label"])
-        boxes.setdefault(item["label"], {}).setdefault(frame, []).append(item["xyxy"])
-    return {OBJECTS: Judgement([tuple(sorted(labels)) for labels in on], boxes=boxes)}
+        boxes.setdefault(item["label"], []).append((frame, item["xyxy"]))
+    held = {label: FrameBoxes.of(found) for label, found in boxes.items()}
+    return {OBJECTS: Judgement([tuple(sorted(labels)) for labels in on], boxes=held)}
 
 
 def _judge_cvs(task: AnnotationTask, items: Sequence[Content]) -> dict[str, Judgement]:

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from annotation.reliability.coefficients import (
     THRESHOLDS,
+    FrameBoxes,
     Metric,
+    Overlap,
     Value,
     Weights,
     cohen_kappa,
     krippendorff_alpha,
     observed_agreement,
     overlap_of,
+    overlap_of_boxes,
     word_overlap,
 )
 from schemas.geometry import box_iou, tiou
@@ -202,6 +205,30 @@ def test_no_pairing_of_segments_is_better(first: list[Span], second: list[Span])
         assert hits == _best([[float(value >= least) for value in row] for row in table])
     other = overlap_of(second, first, tiou)
     assert (other.items, other.pairs, other.hits) == (found.items, found.pairs, found.hits)
+
+
+frame_boxes = st.lists(
+    st.tuples(
+        st.integers(1, 3),
+        st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 6), st.integers(1, 6)).map(
+            lambda b: (float(b[0]), float(b[1]), float(b[0] + b[2]), float(b[1] + b[3]))
+        ),
+    ),
+    max_size=8,
+)
+Boxes = list[tuple[int, tuple[float, float, float, float]]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(frame_boxes, frame_boxes)
+def test_boxes_of_all_frames_at_once_are_paired_as_one_by_one(first: Boxes, second: Boxes) -> None:
+    wanted = Overlap()
+    for frame in range(1, 4):
+        one, other = ([box for at, box in side if at == frame] for side in (first, second))
+        wanted += overlap_of(one, other, box_iou)
+    found = overlap_of_boxes(FrameBoxes.of(first), FrameBoxes.of(second))
+    assert (found.items, found.hits) == (wanted.items, wanted.hits)
+    assert found.iou == pytest.approx(wanted.iou, abs=1e-9)
 
 
 def test_overlap_reads_as_one_sum() -> None:

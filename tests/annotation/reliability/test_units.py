@@ -113,7 +113,9 @@ def test_boxes_are_judged_by_frame_and_label(make_task: MakeTask) -> None:
     ]
     judged = judge(task, items)["objects"]
     assert judged.values == [(), ("cut",), ()]
-    assert judged.boxes == {"cut": {2: [items[0]["xyxy"], items[1]["xyxy"]]}}
+    assert list(judged.boxes) == ["cut"]
+    assert judged.boxes["cut"].frames.tolist() == [2, 2]
+    assert judged.boxes["cut"].xyxy.tolist() == [items[0]["xyxy"], items[1]["xyxy"]]
 
 
 def test_cvs_has_scores_only_inside_intervals(make_task: MakeTask, make_answer: MakeAnswer) -> None:
