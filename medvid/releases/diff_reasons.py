@@ -23,6 +23,8 @@ class Kind(StrEnum):
 class Reason(StrEnum):
     """Why; where several hold, the first in this order that is told apart for the pair.
 
+    `label_corrected`: native labels or annotators' corrections of the video differ, and so does its
+    annotation; `corrections_changed`: the corrections differ and the annotation does not.
     `converter_changed`: the code that reads the source's labels differs and so does what it read;
     whether the native files differ too cannot be told apart. `unexplained` is a fault of this
     list: report it.

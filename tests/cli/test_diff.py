@@ -10,7 +10,10 @@ import polars as pl
 import pytest
 from click.testing import Result
 
+from annotation.log import CorrectionLog
 from medvid.shards import ReleaseReader
+from schemas.correction import Correction
+from schemas.errors import ReleaseError
 
 Medvid = Callable[..., Result]
 Build = Callable[..., Path]
@@ -153,6 +156,42 @@ def test_exit_codes(medvid: Medvid, build: Build, first: Path) -> None:
     for flags in ([], ["--json"], ["--all"]):
         assert medvid("diff", first, smaller, "--exit-code", *flags).exit_code == 1
     assert medvid("diff", first, first, "--exit-code", "--all").stdout == ""
+
+
+def test_an_annotators_fix_is_told_by_diff_and_why(
+    medvid: Medvid, build: Build, first: Path, folder: Path, tmp_path: Path
+) -> None:
+    key = json.loads((first / "build.json").read_text())["inputs"]["cholect50/VID01"]["labels"]
+    stored = folder / "workspace" / "store" / "convert" / key / "annotation.json"
+    annotation = json.loads(stored.read_text())
+    segment, other = annotation["segments"][0], annotation["segments"][1]
+    rows = pl.read_parquet(first / "index" / "samples.parquet")
+    rejected = rows.filter((pl.col("video_id") == "VID01") & (pl.col("task") == "video_summary"))
+    unwanted = rejected["sample_id"][0]
+    common = {
+        "who": "ada", "when": "2026-01-01T10:00:00Z", "tool": "test", "task_id": "t",
+        "annotation_id": "a", "source": "cholect50", "video_id": "VID01",
+        "base_revision": annotation["revision"],
+    }  # fmt: skip
+    fixes = [
+        Correction(
+            **common, kind="segment", before=segment, after=segment | {"label": other["label"]}
+        ),
+        Correction(
+            **common, kind="sample", before=None,
+            after={"sample_id": unwanted, "verdict": "reject"},
+        ),
+    ]  # fmt: skip
+    CorrectionLog(tmp_path / "log").append(fixes)
+    second = build("annotated", "--standard-size", 40, "--corrections", tmp_path / "log")
+    found = {change["sample_id"]: change for change in changes(medvid, first, second)}
+    assert found[unwanted]["kind"] == "removed"
+    assert {c["reason"] for c in found.values() if c["video_id"] == "VID01"} == {"label_corrected"}
+    told = json.loads(medvid("why", second, "cholect50/VID01/segment:0", "--json").stdout)
+    assert other["label"] in told["record"]["text"]
+    assert {c.partition(": ")[2] for c in told["native"]["corrections"]} == {"applied"}
+    with pytest.raises(ReleaseError, match="an annotator rejected"):
+        medvid("why", second, unwanted)
 
 
 def test_media_tars_are_kept_by_a_corrected_label(
