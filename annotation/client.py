@@ -7,7 +7,7 @@ asked before anything is sent, and our own marks in it say what is ours.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import httpx
 import orjson
@@ -55,6 +55,7 @@ class HeldTask:
         content_hash: Hash of what it shows.
         predictions: Filled-in label sets it has.
         annotations: Annotations and skips it has.
+        updated_at: When it or one of its annotations was last changed, ISO 8601 in UTC.
     """
 
     number: int
@@ -62,6 +63,7 @@ class HeldTask:
     content_hash: str
     predictions: int
     annotations: int
+    updated_at: str
 
 
 class LabelStudio:
@@ -122,21 +124,30 @@ class LabelStudio:
     ) -> Project:
         """Make a project, or find the one made before.
 
+        One whose configuration nobody touched since an earlier version of this code laid it out
+        is brought up to date.
+
         Raises:
             CorrectionError: Its labelling configuration is no longer the one it was made with:
                 annotations would come back under other labels.
         """
-        mark = f"{_MARK}:{job}:{content_key(config)[:16]}"
+        mark = _mark(job, config)
         found = self.find_project(title)
         if found is not None:
             held = self._call(f"/api/projects/{found.number}")
-            same = "".join(str(held["label_config"]).split()) == "".join(config.split())
-            if held["description"] != mark or not same:
+            if held["description"] != _mark(job, str(held["label_config"])):
                 raise CorrectionError(
                     f"the labelling configuration of project {title!r} is not the one it was made "
                     "with.",
                     action="Restore it in the project's settings, or push under another --title.",
                 )
+            if held["description"] != mark:
+                self._write(
+                    lambda: self._sdk.projects.update(
+                        found.number, description=mark, label_config=config,
+                        request_options=_ONCE,
+                    )
+                )  # fmt: skip
             return found
         made = self._write(
             lambda: self._sdk.projects.create(
@@ -167,9 +178,13 @@ class LabelStudio:
             )
         )
 
+    def place(self, project: Project) -> str:
+        """Name of a project among those of all servers."""
+        return f"{self.url}#{project.number}"
+
     def tasks(self, project: Project) -> Iterator[HeldTask]:
         """Yield every task a project holds."""
-        fields = "id,data,total_predictions,total_annotations,cancelled_annotations"
+        fields = "id,data,total_predictions,total_annotations,cancelled_annotations,updated_at"
         for item in self._pages(project, include=fields):
             yield HeldTask(
                 int(item["id"]),
@@ -178,32 +193,43 @@ class LabelStudio:
                 int(item.get("total_predictions") or 0),
                 int(item.get("total_annotations") or 0)
                 + int(item.get("cancelled_annotations") or 0),
+                str(item["updated_at"]),
             )
 
+    def newest_change(self, project: Project) -> str | None:
+        """When a task of a project was last changed, ISO 8601 in UTC; None where it has none.
+
+        Submitting, skipping, editing and deleting an annotation all change its task.
+        """
+        query = orjson.dumps({"ordering": ["-tasks:updated_at"]}).decode()
+        answer = self._call(
+            "/api/tasks",
+            {
+                "project": project.number, "page": 1, "page_size": 1, "include": "id,updated_at",
+                "query": query,
+            },
+        )  # fmt: skip
+        return next((str(item["updated_at"]) for item in answer.get("tasks", [])), None)
+
     def annotated_since(self, project: Project, cursor: str | None) -> Iterator[dict[str, Any]]:
-        """Yield tasks with annotations, skips and drafts' owners, oldest change first.
+        """Yield tasks that have annotations or skips and changed after a time, by number.
 
         Args:
             project: The project.
-            cursor: `updated_at` of the last task read, ISO 8601; None for the first time.
+            cursor: ISO 8601 in UTC; None for every task.
         """
-        items = [
-            {
-                "filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime",
-                "value": cursor or "1970-01-01T00:00:00.000000Z",
-            }
-        ]  # fmt: skip
-        query = {
-            "filters": {"conjunction": "and", "items": items},
-            "ordering": ["tasks:updated_at"],
-        }
-        for item in self._pages(project, fields="all", query=orjson.dumps(query).decode()):
+        changed = {
+            "filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime",
+            "value": cursor,
+        }  # fmt: skip
+        for item in self._pages(project, () if cursor is None else (changed,), fields="all"):
             if item["annotations"]:
                 yield item
 
     def import_tasks(self, project: Project, tasks: Sequence[dict[str, Any]]) -> int:
         """Send tasks with their predictions as one batch; returns how many arrived."""
-        request = [ImportApiRequest(**task) for task in tasks]
+        # The model wants each prediction's task, whose number only the server knows.
+        request = cast("list[ImportApiRequest]", list(tasks))
         answer = self._write(
             lambda: self._sdk.projects.import_tasks(
                 project.number, request=request, request_options=_ONCE
@@ -228,22 +254,36 @@ class LabelStudio:
             for user in answer
         }
 
-    def _pages(self, project: Project, **query: str | int) -> Iterator[dict[str, Any]]:
-        page = 1
+    def _pages(
+        self, project: Project, filters: Sequence[dict[str, Any]] = (), **fields: str
+    ) -> Iterator[dict[str, Any]]:
+        """Yield tasks by number, each page from the number the last one ended on.
+
+        Pages by position would skip a task whenever an earlier one leaves the list meanwhile.
+        """
+        last = 0
         while True:
+            after = {
+                "filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last
+            }  # fmt: skip
+            query = {
+                "filters": {"conjunction": "and", "items": [*filters, after]},
+                "ordering": ["tasks:id"],
+            }
             answer = self._call(
-                "/api/tasks", missing_ok=page > 1,
-                query={"project": project.number, "page": page, "page_size": PAGE, **query},
+                "/api/tasks",
+                {
+                    "project": project.number, "page": 1, "page_size": PAGE,
+                    "query": orjson.dumps(query).decode(), **fields,
+                },
             )  # fmt: skip
             tasks = answer.get("tasks", [])
             yield from tasks
             if len(tasks) < PAGE:
                 return
-            page += 1
+            last = int(tasks[-1]["id"])
 
-    def _call(
-        self, path: str, query: dict[str, str | int] | None = None, *, missing_ok: bool = False
-    ) -> Any:  # noqa: ANN401 - the JSON edge
+    def _call(self, path: str, query: dict[str, str | int] | None = None) -> Any:  # noqa: ANN401 - the JSON edge
         """Read; connection faults and 5xx are tried again, since reading repeats nothing."""
         fault: Exception | str = ""
         for attempt in range(RETRIES):
@@ -258,8 +298,6 @@ class LabelStudio:
             if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
                 fault = f"HTTP {answer.status_code}"
                 continue
-            if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
-                return {}
             if answer.is_error:
                 self._raise(answer.status_code, path, answer.text)
             return answer.json() if answer.content else {}
@@ -298,5 +336,6 @@ class LabelStudio:
         raise CorrectionError(f"Label Studio refuses {what}: {words[:400]}.")
 
 
-Heard = Callable[[str, int, int], None]
-"""Takes what is going on, how much is done, and how much there is."""
+def _mark(job: Job, config: str) -> str:
+    """What a project of ours carries as its description."""
+    return f"{_MARK}:{job}:{content_key(''.join(config.split()))[:16]}"

@@ -15,7 +15,16 @@ from annotation.jobs import PROXY_FPS, Job
 from schemas.hashing import hash_fraction
 
 HOTKEYS: Final = "123456789qwertyuopasdfghjklzxcvbnm"
-TIMELINE_HEIGHT_PX: Final = 120
+VIDEO_HEIGHT_PX: Final = 360
+TIMELINE_HEIGHT_PX: Final = 150
+"""Controls, picture and time line together stand on a page of 1500 by 1000 without scrolling."""
+
+PANEL_STYLE: Final = "display:flex;gap:16px;align-items:flex-start"
+FORM_STYLE: Final = "display:flex;flex-wrap:wrap;gap:4px 16px;align-items:flex-start"
+LABELS_STYLE: Final = "flex:1 1 auto;min-width:0;max-height:190px;overflow-y:auto"
+REASON_STYLE: Final = "flex:0 0 260px"
+LONG_LIST: Final = 30
+"""Labels from which a list is searched rather than read."""
 
 
 INSTRUCTIONS: Final[dict[Job, str]] = {
@@ -63,9 +72,8 @@ def labelling_config(job: Job, vocabulary: dict[str, Sequence[str]]) -> str:
         XML that Label Studio accepts.
     """
     view = ET.Element("View")
-    if job in (Job.CAPTION, Job.REVIEW, Job.SKILL):
-        _notes(view)
-    panel = ET.SubElement(view, "View", style="display:flex;flex-wrap:wrap;gap:12px")
+    ET.SubElement(view, "Text", name="notes", value="$notes")
+    panel = ET.SubElement(view, "View", style=FORM_STYLE if job is Job.SKILL else PANEL_STYLE)
     keys = iter(HOTKEYS)
     if job in (Job.TIMELINE, Job.EXCLUDED):
         for control, labels in vocabulary.items():
@@ -92,21 +100,22 @@ def labelling_config(job: Job, vocabulary: dict[str, Sequence[str]]) -> str:
 def _video(view: ET.Element, job: Job) -> None:
     ET.SubElement(
         view, "Video", name="video", value="$video", framerate=str(PROXY_FPS),
-        timelineHeight=str(TIMELINE_HEIGHT_PX),
+        height=str(VIDEO_HEIGHT_PX), timelineHeight=str(TIMELINE_HEIGHT_PX),
     )  # fmt: skip
     if job is Job.BOXES:
         ET.SubElement(view, "VideoRectangle", name="box", toName="video")
 
 
-def _notes(view: ET.Element) -> None:
-    ET.SubElement(view, "Text", name="notes", value="$notes")
-
-
 def _labels(
-    panel: ET.Element, tag: str, name: str, labels: Iterable[str], keys: Iterable[str]
+    panel: ET.Element, tag: str, name: str, labels: Sequence[str], keys: Iterable[str]
 ) -> None:
-    box = ET.SubElement(panel, "View")
+    box = ET.SubElement(panel, "View", style=LABELS_STYLE)
     ET.SubElement(box, "Header", value=name.replace("_", " "), size="5")
+    if len(labels) > LONG_LIST:
+        ET.SubElement(
+            box, "Filter", name=f"{name}_filter", toName=name, minlength="0",
+            placeholder="search a label",
+        )  # fmt: skip
     control = ET.SubElement(box, tag, name=name, toName="video")
     for label in labels:
         attributes = {"value": label, "background": label_colour(label)}
@@ -130,7 +139,8 @@ def _choices(
 
 
 def _text(panel: ET.Element, name: str, *, rows: int, hint: str = "") -> None:
-    box = ET.SubElement(panel, "View", style="min-width:320px;flex:1")
+    style = REASON_STYLE if name == "reason" else "flex:1 1 auto;min-width:0"
+    box = ET.SubElement(panel, "View", style=style)
     ET.SubElement(box, "Header", value=name, size="5")
     ET.SubElement(
         box, "TextArea", name=name, toName="video", rows=str(rows), editable="true",

@@ -135,11 +135,28 @@ def _replay(
             verdicts.extend(Verdict(c, Fate.CONFLICT, refused[number]) for c in group)
         else:
             verdicts.extend(state.apply(correction) for correction in group)
+    verdicts = _settle(verdicts)
     try:
         corrected = state.annotation(verdicts)
     except ValidationError as error:
         return None, f"the labels would break their own rules: {error.errors()[0]['msg']}"
     return Merge(corrected, tuple(verdicts), state.captions, frozenset(state.rejected)), ""
+
+
+def _settle(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Close conflicts that somebody answered since, on the same task with newer labels."""
+    answered: dict[str, set[str]] = {}
+    settled: list[Verdict] = []
+    for verdict in reversed(verdicts):
+        correction, fate = verdict.correction, verdict.fate
+        later = answered.setdefault(correction.task_id, set())
+        if fate is Fate.CONFLICT and later - {correction.base_revision}:
+            settled.append(Verdict(correction, Fate.ALREADY, "answered anew since"))
+            continue
+        settled.append(verdict)
+        if fate is not Fate.CONFLICT:
+            later.add(correction.base_revision)
+    return settled[::-1]
 
 
 class _State:

@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from schemas.correction import Correction, item_key
 from schemas.errors import CorrectionError
 
 CURSORS: Final = "cursors.json"
+OVERLAP: Final = timedelta(seconds=60)
+"""Read again before each cursor: a change gets its time before others can see it."""
 
 Heard = Callable[[str, int], None]
 """Takes a project's title and how many tasks of it were read."""
@@ -68,7 +71,8 @@ def pull_corrections(
     """Read everything that changed since the last pull, and append what it says to the log.
 
     Order makes it safe to kill: first the annotation itself is kept, then its corrections are
-    logged, then the cursor moves. What was read twice is the same the second time.
+    logged, and once a project is read its cursor moves to where the project stood before. What is
+    read twice is the same the second time. An answer that was deleted on the server stays.
 
     Args:
         server: Where from.
@@ -86,13 +90,14 @@ def pull_corrections(
     version = server.check()
     names = server.users()
     log, archive = CorrectionLog(home / "corrections"), Archive(home / "pulled")
-    cursors = _load_cursors(home)
+    cursors = load_cursors(home)
     for project in server.projects():
         if title is not None and not project.title.startswith(title):
             continue
-        place = f"{server.url}#{project.number}"
-        cursor = cursors.get(place)
-        for batch in _batches(server.annotated_since(project, cursor)):
+        place = server.place(project)
+        newest = server.newest_change(project)
+        changed = server.annotated_since(project, _before(cursors.get(place)))
+        for batch in _batches(changed):
             read = [
                 (task, _annotations(task, item, names, f"label-studio {version}", place))
                 for task, item in _read(batch, report)
@@ -107,12 +112,20 @@ def pull_corrections(
                 for correction in _decide(task, found, history, policy or Policy(), report)
             ]
             report.corrections += log.append(fresh)
-            cursor = max([cursor or "", *(str(item["updated_at"]) for item in batch)])
-            cursors[place] = cursor
-            _store_cursors(home, cursors)
             if heard is not None:
                 heard(project.title, report.tasks)
+        if newest is not None:
+            cursors[place] = newest
+            _store_cursors(home, cursors)
     return report
+
+
+def _before(cursor: str | None) -> str | None:
+    """A little before the cursor: what was being written while the last pull read."""
+    if cursor is None:
+        return None
+    earlier = datetime.fromisoformat(cursor) - OVERLAP
+    return earlier.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _batches(items: Iterable[dict[str, Any]], size: int = 200) -> Iterable[list[dict[str, Any]]]:
@@ -206,7 +219,8 @@ def _decide(
     for annotation, corrections in outcome:
         own = [
             c for c in earlier
-            if policy.rule is not Rule.EACH or c.annotation_id == annotation.annotation_id
+            if c.annotation_id == annotation.annotation_id
+            or (policy.rule is not Rule.EACH and c.base_revision == task.base_revision)
         ]  # fmt: skip
         fresh += supersede(own, corrections, annotation)
     return fresh
@@ -270,7 +284,12 @@ def _key(item: dict[str, Any] | None) -> bytes:
     return b"" if item is None else item_key(item)
 
 
-def _load_cursors(home: Path) -> dict[str, str]:
+def load_cursors(home: Path) -> dict[str, str]:
+    """How far each project was pulled: by `LabelStudio.place` a time, ISO 8601 in UTC.
+
+    Raises:
+        CorrectionError: The file was damaged.
+    """
     path = home / CURSORS
     if not path.exists():
         return {}

@@ -1,7 +1,8 @@
 """Send tasks to Label Studio: validated first, in batches, each once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -32,6 +33,7 @@ class PushReport:
         replaced: Tasks whose labels changed and that nobody had annotated, taken away and sent
             anew.
         waiting: Tasks whose labels changed after somebody annotated them: left until pulled.
+        answered: Tasks whose labels changed and whose answers are pulled: not asked again.
         projects: Project ids by title.
     """
 
@@ -39,6 +41,7 @@ class PushReport:
     held: int = 0
     replaced: int = 0
     waiting: int = 0
+    answered: int = 0
     projects: dict[str, int] = field(default_factory=dict)
 
 
@@ -49,12 +52,14 @@ def push_tasks(
     title: str,
     media: str | None,
     show_predictions: bool = True,
+    pulled: Mapping[str, str] | None = None,
+    again: bool = False,
     heard: Heard | None = None,
 ) -> PushReport:
     """Send tasks that the server does not hold yet.
 
-    Tasks of one job and vocabulary go to one project. Safe to repeat and to kill: the server is
-    asked what it holds, and a batch that arrived is not sent again.
+    Tasks of one job, source and vocabulary go to one project. Safe to repeat and to kill: the
+    server is asked what it holds, and a batch that arrived is not sent again.
 
     Args:
         server: Where to.
@@ -63,6 +68,9 @@ def push_tasks(
         media: Folder of the proxies on the server, None where the tasks name URLs.
         show_predictions: Whether annotators see today's labels. Without them, agreement is not
             led by what is filled in.
+        pulled: How far each project was pulled, as `annotation.pull.load_cursors` returns it.
+        again: Whether to ask anew what was answered before, once the answers are pulled and where
+            labels or notes have changed since; the earlier answers stay where they are.
         heard: Told after each batch.
 
     Raises:
@@ -85,7 +93,9 @@ def push_tasks(
         report.projects[name] = project.number
         if media is not None:
             server.show_media(project, media)
-        done += len(group) - len(wanted := _choose(server, project, group, report))
+        until = (pulled or {}).get(server.place(project))
+        wanted = _choose(server, project, group, report, until, again=again)
+        done += len(group) - len(wanted)
         for batch in _batches(wanted):
             payload = [_payload(task, show_predictions=show_predictions) for task in batch]
             arrived = server.import_tasks(project, payload)
@@ -102,13 +112,19 @@ def push_tasks(
 
 
 def project_title(title: str, task: AnnotationTask) -> str:
-    """Title of the project for a task: one for each job and vocabulary."""
-    vocabulary = content_key(task.vocabulary)[:6]
-    return f"{title} · {task.job} · {vocabulary}" if task.vocabulary else f"{title} · {task.job}"
+    """Title of the project for a task: one for each job, source and vocabulary."""
+    named = f"{title} · {task.job} · {task.source}"
+    return f"{named} · {content_key(task.vocabulary)[:6]}" if task.vocabulary else named
 
 
 def _choose(
-    server: LabelStudio, project: Project, group: Sequence[AnnotationTask], report: PushReport
+    server: LabelStudio,
+    project: Project,
+    group: Sequence[AnnotationTask],
+    report: PushReport,
+    pulled: str | None,
+    *,
+    again: bool,
 ) -> list[AnnotationTask]:
     """Tasks to send; stale ones that nobody annotated are taken away first."""
     held: dict[str, list[HeldTask]] = {}
@@ -117,16 +133,26 @@ def _choose(
     wanted = []
     for task in group:
         rows = held.get(task.task_key, [])
+        answered = [row for row in rows if row.annotations]
         if any(row.content_hash == task.content_hash for row in rows):
             report.held += 1
-        elif any(row.annotations for row in rows):
+        elif not all(_is_pulled(row, pulled) for row in answered):
             report.waiting += 1
+        elif answered and not again:
+            report.answered += 1
         else:
-            for row in rows:
+            stale = [row for row in rows if not row.annotations]
+            for row in stale:
                 server.delete_task(row.number)
-            report.replaced += bool(rows)
+            report.replaced += bool(stale)
             wanted.append(task)
     return wanted
+
+
+def _is_pulled(row: HeldTask, pulled: str | None) -> bool:
+    return pulled is not None and (
+        datetime.fromisoformat(row.updated_at) <= datetime.fromisoformat(pulled)
+    )
 
 
 def _batches(tasks: Sequence[AnnotationTask]) -> Iterable[Sequence[AnnotationTask]]:

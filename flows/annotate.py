@@ -11,6 +11,7 @@ import polars as pl
 
 from annotation.jobs import PROXY_FPS, AnnotationTask, Item, Job, region_id
 from converters.registry import get_converter
+from flows.annotate_conflicts import REASON, Conflicts
 from flows.annotate_items import ItemMaker
 from flows.corrections import Fixes, load_fixes
 from medvid.media.proxies import proxy_name, write_proxy
@@ -151,7 +152,7 @@ def choose_samples(labels: ReleaseLabels, query: PushQuery) -> list[str]:
     if query.split:
         rows = rows.filter(pl.col("split") == query.split)
     if query.reasons or query.conflicts:
-        reasons = {*query.reasons, *(["correction_conflict"] if query.conflicts else [])}
+        reasons = {*query.reasons, *([REASON] if query.conflicts else [])}
         named = {f"{r.source}/{r.video_id}" for r in labels.quarantine if r.reason in reasons}
         rows = rows.filter(pl.col("name").is_in(sorted(named)))
     if query.job is Job.REVIEW:
@@ -179,7 +180,8 @@ def make_tasks(
 ) -> Iterator[AnnotationTask]:
     """Yield annotation tasks for a query, with their proxies made.
 
-    A clip that has nothing to show for the job (no rating, no box) gives no task.
+    A clip that has nothing to show for the job (no rating, no box) gives no task. Asked for
+    conflicts, only clips give one that show what is in conflict, with a note of what was asked.
 
     Args:
         release: Folder of the release.
@@ -194,11 +196,15 @@ def make_tasks(
     labels = ReleaseLabels(release)
     chosen = choose_samples(labels, query)
     limit = len(chosen) if query.limit is None else query.limit
+    conflicts = Conflicts(labels.quarantine, labels.config.corrections)
     states: dict[str, LabelState] = {}
     made = 0
     with ReleaseReader(release) as reader:
         for sample_id in chosen:
             sample = reader.sample(sample_id)
+            asked = conflicts.notes(sample, query.job) if query.conflicts else {}
+            if query.conflicts and not asked:
+                continue
             name = f"{sample.source}/{sample.video_id}"
             if name not in states:
                 states[name] = labels.labels(name)
@@ -208,7 +214,7 @@ def make_tasks(
                     return
                 if video is None:
                     video = _proxy(reader, sample, media)
-                yield task.model_copy(update={"video": video})
+                yield task.model_copy(update={"video": video, "notes": task.notes | asked})
                 made += 1
                 if heard is not None:
                     heard(made, limit)

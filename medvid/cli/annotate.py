@@ -14,7 +14,7 @@ from annotation.agreement import Policy, Rule
 from annotation.client import LabelStudio
 from annotation.jobs import Job
 from annotation.log import CorrectionLog
-from annotation.pull import pull_corrections
+from annotation.pull import load_cursors, pull_corrections
 from annotation.push import push_tasks
 from annotation.server import ServerSettings, load_access, start_server
 from flows.annotate import PushQuery, make_tasks
@@ -129,6 +129,13 @@ def push(
     hide_labels: Annotated[
         bool, typer.Option(help="Show no labels of today, where agreement is measured.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            help="Ask anew what was answered and pulled before, where labels have changed since; "
+            "--conflicts always does."
+        ),
+    ] = False,
     title: TitleOption = "medvid",
     home: HomeOption = DEFAULT_HOME,
     url: UrlOption = None,
@@ -154,18 +161,20 @@ def push(
         )
         report = push_tasks(
             server, tasks, title=title, media=str(media / "proxies"),
-            show_predictions=not hide_labels,
+            show_predictions=not hide_labels, pulled=load_cursors(home), again=again or conflicts,
             heard=lambda k, n: line.update(f"sent {k:,} of {n:,}"),
         )  # fmt: skip
     if as_json:
         print_json({
             "tasks": len(tasks), "sent": report.sent, "held": report.held,
-            "replaced": report.replaced, "waiting": report.waiting, "projects": report.projects,
+            "replaced": report.replaced, "waiting": report.waiting, "answered": report.answered,
+            "projects": report.projects,
         })  # fmt: skip
         return
     console.print(
         f"{report.sent:,} sent, {report.held:,} there already, {report.replaced:,} of those sent "
-        f"replaced older labels, {report.waiting:,} wait until their answers are pulled"
+        f"replaced older labels, {report.waiting:,} wait until their answers are pulled, "
+        f"{report.answered:,} were answered before"
     )
     for name, number in report.projects.items():
         console.print(f"{name}  {server.url}/projects/{number}", markup=False)
