@@ -67,8 +67,8 @@ def _board_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
             service.settings.show_published, label="published scores", elem_id="published",
             visible=service.settings.show_published,
         )  # fmt: skip
-        refresh = gr.Button("Refresh", elem_id="refresh")
-    table = gr.HTML(elem_id="board")
+        refresh = gr.Button("Refresh", elem_id="refresh", scale=0, min_width=120)
+    table = gr.HTML(elem_id="board", apply_default_css=False)
     with gr.Row():
         csv_file = gr.DownloadButton("Download CSV", elem_id="csv", size="sm")
         json_file = gr.DownloadButton("Download JSON", elem_id="json", size="sm")
@@ -122,9 +122,9 @@ def _submit_tab(service: BoardService) -> None:
                 link = gr.Textbox(label="Page of the model", max_length=300, elem_id="link")
                 remark = gr.Textbox(label="Remark", max_length=600, elem_id="remark")
     send = gr.Button("Submit", variant="primary", elem_id="send")
-    answer = gr.HTML(elem_id="answer")
+    answer = gr.HTML(elem_id="answer", apply_default_css=False)
     receipt = gr.Textbox(label="Receipt of an earlier upload", elem_id="receipt-box")
-    status = gr.HTML(elem_id="status")
+    status = gr.HTML(elem_id="status", apply_default_css=False)
     timer = gr.Timer(REFRESH_S, active=False)
 
     def submit(
@@ -175,8 +175,8 @@ def _entries_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
     with gr.Row():
         entry = gr.Dropdown([], label="Entry", elem_id="entry", interactive=True)
         team = gr.Dropdown([], label="History of a team", elem_id="history-team", interactive=True)
-    page = gr.HTML(elem_id="entry-page")
-    history = gr.HTML(elem_id="history")
+    page = gr.HTML(elem_id="entry-page", apply_default_css=False)
+    history = gr.HTML(elem_id="history", apply_default_css=False)
 
     def fill() -> tuple[Update, Update]:
         return gr.update(choices=service.names()), gr.update(choices=service.teams())
@@ -193,8 +193,8 @@ def _plots_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
         elem_id="plotted", interactive=True,
     )  # fmt: skip
     with gr.Row(equal_height=False):
-        radar = gr.Plot(label="All columns", elem_id="radar", format="png", scale=2)
-        bars = gr.Plot(label="By column", elem_id="bars", format="png", scale=3)
+        radar = gr.Plot(show_label=False, elem_id="radar", format="png", scale=2)
+        bars = gr.Plot(show_label=False, elem_id="bars", format="png", scale=3)
 
     def fill(now: list[str] | None) -> tuple[Update, Figure, Figure]:
         names = service.names()
@@ -225,8 +225,11 @@ def _compare_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
             interactive=True,
             value=None,
         )
-    page = gr.HTML(elem_id="comparison")
-    sheet = gr.Image(label="The clip", elem_id="sheet", visible=False, format="jpeg")
+    page = gr.HTML(elem_id="comparison", apply_default_css=False)
+    sheet = gr.Image(
+        show_label=False, elem_id="sheet", visible=False, format="jpeg",
+        buttons=["download", "fullscreen"],
+    )  # fmt: skip
 
     def fill() -> tuple[Update, Update]:
         names = service.names(answered=True)
@@ -259,7 +262,7 @@ def _admin_tab(service: BoardService) -> None:
         entry = gr.Textbox(label="Entry: its name, or # and its number", elem_id="admin-entry")
         name = gr.Textbox(label="New name", elem_id="new-name")
     do = gr.Button("Do it", elem_id="do")
-    page = gr.HTML(elem_id="admin-page")
+    page = gr.HTML(elem_id="admin-page", apply_default_css=False)
 
     def run(token: str, act: str, entry: str, name: str, request: gr.Request) -> str:
         return service.admin(token, _address(service, request), act, entry, name)

@@ -14,11 +14,27 @@ from medvid.evaluation.leaderboard.settings import LeaderboardSettings
 from medvid.evaluation.leaderboard.store import BoardStore
 from medvid.evaluation.run import match_submission
 from medvid.evaluation.submission import parse_submission
+from medvid.evaluation.submission_check import check_submission
 from medvid.evaluation.submission_json import JsonLimits
 from schemas.errors import SubmissionError
 
 SPARE_RECORDS: Final = 1_000
 """Records beyond the rows of the truth that are read, so that the message can count them."""
+
+
+class UploadRefusedError(SubmissionError):
+    """Answers that would not be scored, with everything that a check found in them.
+
+    Attributes:
+        findings: What was found, what is refused first.
+    """
+
+    def __init__(self, error: SubmissionError, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(finding.to_json() for finding in findings)
+        super().__init__(
+            error.problem, source=error.source, line=error.line, field=error.field,
+            action=error.action,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,11 @@ def check_upload(
     """
     limits = JsonLimits(max_bytes=max_bytes, max_records=len(questions.rows) + SPARE_RECORDS)
     submission = parse_submission(content, name, limits)
-    return match_submission(questions.as_truth, submission).findings
+    try:
+        return match_submission(questions.as_truth, submission).findings
+    except SubmissionError as error:
+        check = check_submission(questions.as_truth, submission)
+        raise UploadRefusedError(error, check.findings) from error
 
 
 def take_upload(
@@ -110,11 +130,3 @@ def read_bounded(path: Path, name: str, max_bytes: int) -> bytes:
         raise SubmissionError(
             "the uploaded file cannot be read.", source=name, action="Upload it again."
         ) from error
-
-
-def in_words(findings: Sequence[dict[str, Any]]) -> list[str]:
-    """One line for each finding, for pages without markup."""
-    return [
-        f"{found['problem']} ({found['count']:,}) {'; '.join(found['examples'][:3])}".rstrip()
-        for found in findings
-    ]

@@ -111,7 +111,7 @@ def refusal_page(error: SubmissionError) -> str:
     where = "; ".join(part for part in (where, error.field or "") if part)
     return _render(
         "message", kind="bad", title="Not taken", text=cut(error.problem, 1_200),
-        where=cut(where), action=error.action,
+        where=cut(where), action=error.action, findings=getattr(error, "findings", ()),
     )  # fmt: skip
 
 

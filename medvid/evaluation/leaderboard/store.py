@@ -88,9 +88,10 @@ def _engine(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         arguments: dict[str, Any] = {"timeout": BUSY_S} if lite else {}
         engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not lite)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
         raise ConfigError(
-            "this is no database URL, or its driver is not installed.", field="database",
+            "this is no database URL, its driver is not installed, or its folder cannot be made.",
+            field="database",
             action="Write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME with the extra "
             "`postgres`.",
         ) from error  # fmt: skip
