@@ -2,9 +2,11 @@
 
 Rows have the split's counts by task; answers are a plausible model's: mostly in the grammar, some
 off, some in prose. Run: `python benchmarks/evaluate.py`. Targets: 6,245 rows in under 5 s without a
-judge and under 1 GiB.
+judge and under 1 GiB. BLAS gets one thread, as in the `medvid` command, unless
+`OPENBLAS_NUM_THREADS` says otherwise; the load of the machine is written beside the figures.
 """
 
+import os
 import random
 import resource
 import sys
@@ -12,6 +14,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from medvid.evaluation.metrics import caption_pairs, evaluate
 from medvid.evaluation.official.labels import official_labels
@@ -166,6 +170,8 @@ def main() -> None:
                 sys.stdout.write(f"    {name:<16}{column.value:8.3f}\n")
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(f"{len(rows)} rows, {len(pairs)} pairs: {total:.2f} s, {highest:.0f} MiB\n")
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    sys.stdout.write(f"load {load:.1f} on {cores} cores\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 from rich.box import SIMPLE
@@ -19,7 +19,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from medvid.releases.units import Outcome
+if TYPE_CHECKING:
+    from medvid.releases.units import Outcome
 
 PIPE_WIDTH = 160
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -90,7 +91,7 @@ class BuildProgress:
         if self._bars is not None:
             self._tasks[stage] = self._bars.add_task(stage, total=total, completed=done)
 
-    def advance(self, stage: str, outcome: Outcome) -> None:
+    def advance(self, stage: str, outcome: "Outcome") -> None:
         """A unit ended."""
         seconds = outcome.record.seconds if outcome.record else None
         self._log.write(

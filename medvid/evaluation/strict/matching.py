@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from medvid.evaluation.rows import FloatArray, Span
 from schemas.geometry import tiou
@@ -39,6 +38,8 @@ def best_total(weights: FloatArray) -> float:
     Args:
         weights: Weight of each pair, not negative, (rows, columns).
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import, and not always needed
+
     if not weights.any():
         return 0.0
     rows, columns = linear_sum_assignment(weights, maximize=True)
