@@ -231,12 +231,12 @@ def plan_shards(config: BuildConfig, assembly: Assembly, workspace: Workspace) -
 
 
 def _plan_annotations(config: BuildConfig, assembly: Assembly, workspace: Workspace) -> None:
+    buckets, few = config.shards.annotation_buckets, config.shards.standard_buckets
     chosen = _selected_ids(assembly)
-    buckets = config.shards.annotation_buckets
+    standard = _selected_ids(assembly, in_standard=True)
     assembly.large = _annotation_units("large", SPLITS, chosen, assembly, workspace, buckets)
-    standard = {name: [row for row in rows if row[2]] for name, rows in chosen.items()}
     assembly.standard = _annotation_units(
-        "standard", ("train",), standard, assembly, workspace, config.shards.standard_buckets
+        "standard", ("train",), standard, assembly, workspace, few
     )
     if config.selfcontained and config.media.mode == "frames":
         assembly.selfcontained = _selfcontained_units(config, assembly, standard, workspace)
@@ -259,23 +259,26 @@ def _write_annotations(
         _require_all(assembly.outcomes)
 
 
-SelectedRows = dict[str, list[tuple[str, str, bool]]]
-"""`(sample_id, split, in_standard)` by video name, sorted."""
+SelectedIds = dict[tuple[str, str], tuple[str, ...]]
+"""Sample ids, sorted, by video name and split."""
 
 
-def _selected_ids(assembly: Assembly) -> SelectedRows:
-    rows = assembly.pool.join(assembly.selection.table, on="sample_id").sort("sample_id")
-    chosen: SelectedRows = {}
-    columns = rows.select("source", "video_id", "sample_id", "split", "in_standard")
-    for source, video_id, sample_id, split, in_standard in columns.iter_rows():
-        chosen.setdefault(f"{source}/{video_id}", []).append((sample_id, split, in_standard))
-    return chosen
+def _selected_ids(assembly: Assembly, *, in_standard: bool = False) -> SelectedIds:
+    table = assembly.selection.table
+    rows = assembly.pool.select("sample_id", "source", "video_id").join(
+        table.filter(pl.col("in_standard")) if in_standard else table, on="sample_id"
+    )
+    grouped = rows.group_by("source", "video_id", "split").agg(pl.col("sample_id").sort())
+    return {
+        (f"{source}/{video_id}", split): tuple(ids)
+        for source, video_id, split, ids in grouped.iter_rows()
+    }
 
 
 def _annotation_units(
     folder: str,
     splits: Sequence[str],
-    chosen: SelectedRows,
+    chosen: SelectedIds,
     assembly: Assembly,
     workspace: Workspace,
     buckets: int,
@@ -285,7 +288,7 @@ def _annotation_units(
     for state in sorted(assembly.states, key=lambda state: state.name):
         bucket = bucket_of(state.recording.source, state.recording.video_id, buckets)
         for split in splits:
-            ids = tuple(row[0] for row in chosen.get(state.name, []) if row[1] == split)
+            ids = chosen.get((state.name, split), ())
             if ids and state.pairs is not None:
                 path = f"{folder}/{split}-{bucket:03d}.tar"
                 place = workspace.folder("pairs", state.pairs.key)
@@ -302,13 +305,13 @@ def _annotation_units(
 
 
 def _selfcontained_units(
-    config: BuildConfig, assembly: Assembly, standard: SelectedRows, workspace: Workspace
+    config: BuildConfig, assembly: Assembly, standard: SelectedIds, workspace: Workspace
 ) -> dict[str, Unit]:
     media, media_keys = _media_places(assembly, workspace)
     groups: dict[str, list[SelfContainedPart]] = {}
     keys: dict[str, list[object]] = {}
     for state in sorted(assembly.states, key=lambda state: state.name):
-        ids = tuple(row[0] for row in standard.get(state.name, []) if row[1] == "train")
+        ids = standard.get((state.name, "train"), ())
         if not ids or state.pairs is None:
             continue
         source, video_id = state.recording.source, state.recording.video_id

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import polars as pl
 from converters.registry import get_converter
 from data_cards import load_licences
 from flows.corrections import plan_correction
+from flows.pool import load_pool
+from flows.recordings import list_recordings
 from flows.stages import (
     ANNOTATION_FILE,
     FRAMES_FILE,
@@ -21,7 +24,7 @@ from flows.stages import (
     media_unit,
     pairs_unit,
 )
-from flows.tables import CLIPS_FILE, SAMPLE_COLUMNS, SAMPLES_FILE
+from flows.tables import CLIPS_FILE
 from medvid.captions import CaptionSettings
 from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
@@ -114,9 +117,10 @@ class Tally:
 
 def converter_key(source: str) -> str:
     """Hash of all that decides what a converter returns."""
-    spec = get_converter(source).spec
     return content_key(
-        code_key("schemas", f"converters.datasets:{source}.py"), _shared_converter_code(), spec
+        code_key("schemas", f"converters.datasets:{source}.py"),
+        _shared_converter_code(),
+        _spec_key(source),
     )
 
 
@@ -136,7 +140,8 @@ def discover(config: BuildConfig, workspace: Workspace) -> list[VideoState]:
     states: list[VideoState] = []
     for source in config.sources:
         try:
-            recordings = get_converter(source.name).discover(source.root)
+            code = converter_key(source.name)
+            recordings = list_recordings(source.name, source.root, code, workspace)
         except SourceError:
             raise
         except OSError as error:
@@ -263,8 +268,8 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
         "flows:corrections.py",
     )
     key = content_key(
-        "pairs", state.labels.key, state.media.key if state.media else None, code, spec,
-        tasks, clips, captions, questions,
+        "pairs", state.labels.key, state.media.key if state.media else None, code,
+        _spec_key(spec.name), tasks, clips, captions, questions,
     )  # fmt: skip
     frames = workspace.folder("media", state.media.key) / FRAMES_FILE if state.media else None
     labels = workspace.folder(state.labels.stage, state.labels.key)
@@ -273,6 +278,11 @@ def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> 
         frames=frames, tasks=tasks, clips=clips, captions=captions, settings=questions,
     )  # fmt: skip
     state.pairs = Unit("pairs", state.name, key, pairs_unit, payload, LABEL_TIMEOUT_S)
+
+
+@cache
+def _spec_key(source: str) -> str:
+    return content_key(get_converter(source).spec)
 
 
 def tasks_of(spec: SourceSpec, source: SourceConfig) -> tuple[TaskName, ...]:
@@ -332,18 +342,14 @@ def read_pool(
     Raises:
         ConfigError: There is not one; the commonest reasons are named.
     """
-    columns = [name for name in SAMPLE_COLUMNS if name != "payload"]
-    tables = [
-        pl.read_ipc(
-            workspace.folder("pairs", state.pairs.key) / SAMPLES_FILE, columns=columns
-        )
-        for state in states
-        if state.alive and state.pairs is not None
-    ]  # fmt: skip
-    pool = pl.concat(tables) if tables else pl.DataFrame()
+    keys: dict[str, list[str]] = {}
+    for state in states:
+        if state.alive and state.pairs is not None:
+            keys.setdefault(state.recording.source, []).append(state.pairs.key)
+    pool = load_pool(keys, workspace)
     if pool.is_empty():
         raise _no_samples(tally)
-    return pool.sort("sample_id")
+    return pool
 
 
 def _no_samples(tally: Tally | None) -> ConfigError:

@@ -1,0 +1,88 @@
+"""All candidate samples without their bytes: one table a source, kept from build to build.
+
+A video's samples are read once; a build after a correction reads those of the corrected video and
+cuts the rest from the table of the build before.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Final
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.ipc
+
+from flows.pair_files import PAYLOAD, SAMPLE_SCHEMA, SAMPLES_FILE, read_columns
+from medvid.releases.workspace import Workspace
+from medvid.shards.aside import AsideFile
+
+_COLUMNS: Final = tuple(name for name in SAMPLE_SCHEMA.names if name != PAYLOAD)
+_SCHEMA: Final = pa.schema([SAMPLE_SCHEMA.field(name) for name in _COLUMNS])
+_PARTS: Final = b"parts"
+
+Parts = list[tuple[str, int]]
+"""Content key and number of samples of each video of a table, in its order."""
+
+
+def load_pool(keys: Mapping[str, Sequence[str]], workspace: Workspace) -> pl.DataFrame:
+    """Read the candidate samples of every source, sorted by sample id.
+
+    Args:
+        keys: Content keys of its videos' `pairs` units, by source.
+        workspace: Where they lie.
+    """
+    tables = [_source_table(source, own, workspace) for source, own in sorted(keys.items())]
+    frame = pl.from_arrow(pa.concat_tables([_SCHEMA.empty_table(), *tables]))
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a table has columns")
+    return frame.sort("sample_id")
+
+
+def _source_table(source: str, keys: Sequence[str], workspace: Workspace) -> pa.Table:
+    path = workspace.root / "pools" / f"{source}.arrow"
+    known, parts = _read(path)
+    if [key for key, _ in parts] == list(keys):
+        return known
+    ends = accumulate(size for _, size in parts)
+    cuts = {
+        key: known.slice(end - size, size) for (key, size), end in zip(parts, ends, strict=True)
+    }
+    pieces = [cuts.get(key) or _read_video(workspace.folder("pairs", key)) for key in keys]
+    table = pa.concat_tables([_SCHEMA.empty_table(), *pieces]).combine_chunks()
+    sizes = [piece.num_rows for piece in pieces]
+    _write(path, table, list(zip(keys, sizes, strict=True)))
+    return table
+
+
+def _read_video(folder: Path) -> pa.Table:
+    return pa.Table.from_batches([read_columns(folder / SAMPLES_FILE, _COLUMNS)], schema=_SCHEMA)
+
+
+def _read(path: Path) -> tuple[pa.Table, Parts]:
+    """A table with its parts; nothing where there is none or it is not whole."""
+    try:
+        with pa.OSFile(str(path), "rb") as handle, pa.ipc.open_file(handle) as reader:
+            schema = reader.schema
+            table = reader.read_all()
+        parts: Parts = [
+            (str(key), int(size)) for key, size in orjson.loads(schema.metadata[_PARTS])
+        ]
+        table = table.replace_schema_metadata(None)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return _SCHEMA.empty_table(), []
+    if table.schema != _SCHEMA or table.num_rows != sum(size for _, size in parts):
+        return _SCHEMA.empty_table(), []
+    return table, parts
+
+
+def _write(path: Path, table: pa.Table, parts: Parts) -> None:
+    path.parent.mkdir(exist_ok=True)
+    schema = _SCHEMA.with_metadata({_PARTS: orjson.dumps(parts)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(table.replace_schema_metadata(schema.metadata))
+    with AsideFile(path) as aside:
+        aside.write(memoryview(sink.getvalue()))
+        aside.commit()
