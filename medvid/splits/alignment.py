@@ -22,7 +22,8 @@ SPEEDS = np.geomspace(0.5, 2.0, 15)
 _SPEED_LIMITS = (0.48, 2.08)
 _SLACK_S = 4.0
 _LINES = 3
-_WINDOW_S = 75.0
+_BLOCK_S = 3.0
+_WINDOW_S = 90.0
 _ROUNDS = 3
 _SAME_BITS = 3
 _WORTH = 12
@@ -93,38 +94,57 @@ def lines_through(
 ) -> Iterator[tuple[Line, npt.NDArray[np.bool_]]]:
     """The lines that most near frames lie about, at any speed from half to double, best first.
 
+    Near frames come in clumps where both videos hold still, so they are counted by blocks of three
+    seconds, and those that share a block with others count in part. Only a minute and a half
+    counts at a time: over an hour, chance makes lines too.
+
     Args:
         a_s: Times of the near frames in one video, (m,).
         b_s: Times in the other, (m,).
-        least: Distinct frames there must be on each side.
+        least: Distinct blocks there must be on each side.
 
     Yields:
         A line, and which near frames lie within 4 s of it; no near frame is given twice.
     """
-    left: IntArray = np.arange(a_s.size, dtype=np.int64)
+    blocks = np.stack([np.floor(a_s / _BLOCK_S), np.floor(b_s / _BLOCK_S)], axis=1)
+    cells, left = np.unique(blocks, axis=0, return_index=True)
+    _, a_of, a_many = np.unique(cells[:, 0], return_inverse=True, return_counts=True)
+    _, b_of, b_many = np.unique(cells[:, 1], return_inverse=True, return_counts=True)
+    worth = 1 / np.maximum(a_many[a_of], b_many[b_of])
     for _ in range(_LINES):
-        best = _best_line(a_s[left], b_s[left])
-        if best is None or best[0] < least:
+        if left.size < least:
             return
-        on = np.zeros(a_s.size, dtype=np.bool_)
-        on[left[best[2]]] = True
-        yield best[1], on
-        left = left[~best[2]]
+        line, on = _best_line(a_s[left], b_s[left], worth)
+        if min(np.unique(cells[on, side]).size for side in (0, 1)) < least:
+            return
+        given = np.zeros(a_s.size, dtype=np.bool_)
+        given[left[on]] = True
+        yield line, given
+        left, cells, worth = left[~on], cells[~on], worth[~on]
 
 
-def _best_line(a_s: FloatArray, b_s: FloatArray) -> tuple[int, Line, npt.NDArray[np.bool_]] | None:
-    best: tuple[int, Line, npt.NDArray[np.bool_]] | None = None
-    for speed in SPEEDS.tolist() if a_s.size else []:
+def _best_line(
+    a_s: FloatArray, b_s: FloatArray, worth: FloatArray
+) -> tuple[Line, npt.NDArray[np.bool_]]:
+    """The line whose surroundings are worth most, and which near frames lie there."""
+    best: tuple[float, Line, IntArray] = (-1.0, Line(1.0, 0.0), np.zeros(0, dtype=np.int64))
+    half = _WINDOW_S / 2
+    for speed in SPEEDS.tolist():
         offset = b_s - speed * a_s
-        order = np.argsort(offset, kind="stable")
-        ends = np.searchsorted(offset[order], offset[order] + 2 * _SLACK_S, side="right")
-        at = int((ends - np.arange(ends.size)).argmax())
-        on = np.zeros(offset.size, dtype=np.bool_)
-        on[order[at : ends[at]]] = True
-        count = min(np.unique(a_s[on]).size, np.unique(b_s[on]).size)
-        if best is None or count > best[0]:
-            best = (count, Line(speed, float(np.median(offset[on]))), on)
-    return best
+        apart = float(np.ptp(offset)) + 4 * _SLACK_S
+        for shift in (0.0, half):
+            place = np.floor((a_s + shift) / _WINDOW_S) * apart + offset
+            order = np.argsort(place, kind="stable")
+            ends = np.searchsorted(place[order], place[order] + 2 * _SLACK_S, side="right")
+            total = np.concatenate([[0.0], np.cumsum(worth[order])])
+            gain = total[ends] - total[:-1]
+            at = int(gain.argmax())
+            if float(gain[at]) > best[0] + 1e-9:
+                on = order[at : ends[at]].astype(np.int64)
+                best = (float(gain[at]), Line(speed, float(np.median(offset[on]))), on)
+    mask = np.zeros(a_s.size, dtype=np.bool_)
+    mask[best[2]] = True
+    return best[1], mask
 
 
 def align(a: Track, b: Track, seeds: tuple[IntArray, IntArray], start: Line, limits: Limits) -> (
@@ -140,7 +160,14 @@ def align(a: Track, b: Track, seeds: tuple[IntArray, IntArray], start: Line, lim
         limits: What to keep to.
     """
     distance = _distances(a, b, seeds)
-    line = _refine(a, b, distance, seeds, start)
+    pivot = float(np.median(a.time_s[seeds[0]]))
+    line = _refine(a.time_s, b.time_s, distance, start, _Search(pivot, 72.0, 0.24, 6.0))
+    places, value = on_line(a.time_s, b.time_s, distance, line)
+    good = a.time_s[places[value <= _WORTH // 2]]
+    if good.size:
+        near = good[np.abs(good - pivot) <= 150.0]
+        pivot = float(np.median(near if near.size else good))
+        line = _refine(a.time_s, b.time_s, distance, line, _Search(pivot, 300.0, 0.06, 3.0))
     step_a, step_b = _step(a.time_s) * line.speed, _step(b.time_s)
     if step_a >= step_b * 0.999:
         return _judge(a.time_s, b, distance, line, limits)
@@ -205,30 +232,46 @@ def _on_lines(
     return shown, value
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Where a better line is looked for.
+
+    Attributes:
+        pivot_s: Moment of the first video about which the line turns.
+        window_s: Seconds about it that count.
+        turn: Greatest change of speed, as a share.
+        shift_s: Greatest shift at the pivot.
+    """
+
+    pivot_s: float
+    window_s: float
+    turn: float
+    shift_s: float
+
+
 def _refine(
-    a: Track,
-    b: Track,
+    a_s: FloatArray,
+    b_s: FloatArray,
     distance: npt.NDArray[np.uint8],
-    seeds: tuple[IntArray, IntArray],
     start: Line,
+    search: _Search,
 ) -> Line:
-    """Turn and shift a line about the middle of its seeds to where frames agree best."""
-    pivot = float(np.median(a.time_s[seeds[0]]))
-    center = start.speed * pivot + start.offset_s
+    """Turn and shift a line to where frames agree best, in ever finer steps."""
+    center = start.speed * search.pivot_s + start.offset_s
     speed = start.speed
-    window = np.abs(a.time_s - pivot) <= _WINDOW_S
-    near_s, near = a.time_s[window], distance[window]
-    turn, shift = 0.24, 6.0
+    window = np.abs(a_s - search.pivot_s) <= search.window_s
+    near_s, near = a_s[window], distance[window]
+    turn, shift = search.turn, search.shift_s
     for _ in range(_ROUNDS):
         turns = np.clip(speed * np.linspace(1 - turn, 1 + turn, 17), *_SPEED_LIMITS)
         shifts = center + np.linspace(-shift, shift, 17)
         speeds, centers = (grid.ravel() for grid in np.meshgrid(turns, shifts, indexing="ij"))
-        _, value = _on_lines(near_s, b.time_s, near, speeds, centers - speeds * pivot)
+        _, value = _on_lines(near_s, b_s, near, speeds, centers - speeds * search.pivot_s)
         gain = (np.maximum(0, _WORTH - value.astype(np.int64)) ** 2).sum(axis=1)
         best = int(gain.argmax())
         speed, center = float(speeds[best]), float(centers[best])
         turn, shift = turn / 4, shift / 4
-    return Line(speed, center - speed * pivot)
+    return Line(speed, center - speed * search.pivot_s)
 
 
 def _judge(

@@ -50,7 +50,7 @@ class DuplicateSettings(Model):
         most_videos: Videos that may show a picture; one that more show is a logo, a title card
             or a fixed camera's table.
         seed_bits: Most bits between whole pictures for two frames to point at each other.
-        min_seeds: Frames on each side that must point along one line.
+        min_seeds: Stretches of three seconds on each side that must point along one line.
         match_bits: Most bits between two frames on the line that agree.
         mean_bits: Most bits between them on average.
         max_gap_s: Longest time without agreement inside a match.
@@ -67,7 +67,7 @@ class DuplicateSettings(Model):
     seed_bits: int = Field(default=8, ge=0, le=64)
     min_seeds: PositiveInt = 4
     match_bits: int = Field(default=12, ge=0, le=64)
-    mean_bits: float = Field(default=8.0, ge=0, le=64)
+    mean_bits: float = Field(default=7.0, ge=0, le=64)
     max_gap_s: float = Field(default=10.0, gt=0)
     min_share: float = Field(default=0.6, ge=0, le=1)
     min_matches: PositiveInt = 12
