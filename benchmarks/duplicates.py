@@ -83,10 +83,10 @@ def draw_change(kind: str, film: Film, rng: np.random.Generator) -> Alteration:
 
 
 def plan_takes(films: int) -> list[Take]:
-    """Originals, of which three in eight share a theatre with another, and a copy of each second.
+    """Originals, of which every fourth shares a theatre with another, and a copy of each second.
 
-    Films 4 to 7 of each eight are: two of one theatre, two of one theatre under a fixed camera, and
-    of those the last begins with 30 s of the other's still picture.
+    Films 4 and 5 of each eight are of one theatre, 6 and 7 of one theatre under a fixed camera;
+    2 and 7 begin with 25 s in which nothing moves.
     """
     takes = []
     for number in range(films):

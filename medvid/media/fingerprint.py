@@ -1,7 +1,7 @@
 """Perceptual hashes of a recording's frames, about one a second, to find the same footage again.
 
 Each hash is a difference hash (dHash) of 64 bits, laid out by measurement. The usual 9x8 grid of
-neighbouring cells loses 8 bits at the median to a crop of 5 % a side, and 19 in one frame of ten;
+neighbouring cells loses 8 bits at the median to a crop of 5 % a side, and 18 in one frame of ten;
 a 6x6 grid compared both ways loses 6 and 10, because its cells are wider than the crop, while two
 pictures of different recordings still differ in 28. What a crop moves is then taken back: beside
 the whole picture, fifteen windows cut 5 % off the left, top, right or bottom are hashed, so that
