@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from annotation.history import describe
 from annotation.jobs import Job
 from annotation.log import CorrectionLog
 from schemas.correction import Correction, CorrectionKind
@@ -50,7 +51,9 @@ class Conflicts:
                 continue
             if _touches(correction, sample):
                 name = f"asked by {correction.who}" + (f" ({len(notes) + 1})" if notes else "")
-                notes[name] = f"{describe(correction, sample)} Not done: {row.detail}"
+                rate = Fraction(sample.tick_rate_num, sample.tick_rate_den)
+                wish = describe(correction, rate, sample.frame_tick[0])
+                notes[name] = f"{wish} Not done: {row.detail}"
         return notes
 
     @cached_property
@@ -58,37 +61,6 @@ class Conflicts:
         wanted = {row.field for rows in self._rows.values() for row in rows}
         log = () if self._folder is None else CorrectionLog(self._folder)
         return {c.correction_id: c for c in log if c.correction_id in wanted}
-
-
-def describe(correction: Correction, sample: Sample) -> str:
-    """One line on what a correction wants, times from the first frame of the clip."""
-    before, after = correction.before, correction.after
-    if before is None:
-        text = f"add {_item(after or {}, sample)}"
-    elif after is None:
-        text = f"take away {_item(before, sample)}"
-    else:
-        text = f"{_item(before, sample)} should be {_item(after, sample)}"
-    return f"{text}, because {correction.reason}." if correction.reason else f"{text}."
-
-
-def _item(item: Mapping[str, JsonValue], sample: Sample) -> str:
-    rate = Fraction(sample.tick_rate_num, sample.tick_rate_den)
-    start = sample.frame_tick[0]
-    named = next(
-        (
-            str(item[name])
-            for name in ("label", "text", "verdict", "reason", "level")
-            if name in item
-        ),
-        "scores",
-    )
-    if "start" in item:
-        first, last = (float((int(str(item[k])) - start) / rate) for k in ("start", "end"))
-        return f"{named!r} {first:.1f}-{last:.1f} s"
-    if "tick" in item:
-        return f"{named!r} at {float((int(str(item['tick'])) - start) / rate):.1f} s"
-    return repr(named)
 
 
 def _touches(correction: Correction, sample: Sample) -> bool:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from annotation.history import describe
 from annotation.log import CorrectionLog
 from annotation.merge import CaptionChange, CaptionKey, Fate, Verdict, merge_corrections
 from medvid.releases.keys import code_key
@@ -76,7 +78,17 @@ def correct_unit(work: Path, payload: CorrectPayload) -> dict[str, Any]:
         "corrections": [
             [verdict.correction.correction_id, verdict.fate.value] for verdict in merge.verdicts
         ],
+        "history": [_told(verdict, native) for verdict in merge.verdicts],
     }
+
+
+def _told(verdict: Verdict, native: VideoAnnotation) -> str:
+    """One line of a video's history."""
+    base, correction = native.video.time_base, verdict.correction
+    wish = describe(correction, Fraction(base.rate_num, base.rate_den))
+    fate = f"{verdict.fate.value}, {verdict.detail}" if verdict.detail else verdict.fate.value
+    said = f"{correction.when} {correction.who}: {wish}"
+    return f"{said} {fate} ({correction.correction_id[:12]} on {correction.base_revision[:12]})"
 
 
 def _conflict_row(verdict: Verdict) -> QuarantineRow:
@@ -96,7 +108,8 @@ def plan_correction(
     ids = [correction.correction_id for correction in corrections]
     key = content_key(
         "correct", convert_key, ids,
-        code_key("schemas", "annotation:merge.py", "flows:corrections.py"),
+        code_key("schemas", "annotation:history.py", "annotation:merge.py",
+            "flows:corrections.py"),
     )  # fmt: skip
     payload = CorrectPayload(annotation, tuple(corrections))
     return Unit("correct", name, key, correct_unit, payload, CORRECT_TIMEOUT_S)

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,19 +12,18 @@ import orjson
 import typer
 
 from annotation.agreement import Policy, Rule
-from annotation.client import LabelStudio
+from annotation.connection import DEFAULT_URL, open_server
 from annotation.jobs import Job
 from annotation.log import CorrectionLog
 from annotation.pull import load_cursors, pull_corrections
 from annotation.push import push_tasks
-from annotation.server import ServerSettings, load_access, start_server
+from annotation.server import ServerSettings, start_server
 from flows.annotate import PushQuery, make_tasks
 from medvid.cli.output import console, print_json, print_table
 from schemas.errors import ConfigError, CorrectionError
 
 SHOWN = 10
 DEFAULT_HOME = Path("annotations")
-DEFAULT_URL = "http://127.0.0.1:8080"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,7 +89,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Check that the server answers and the token opens it, and make the folders."""
-    server = connect(home, url, token)
+    server = open_server(home, url, token)
     version = server.check()
     for folder in (home / "media" / "proxies", home / "corrections"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ def push(
         videos=tuple(video or ()), reasons=tuple(reason or ()), conflicts=conflicts,
         sample_ids=_read_ids(worst), limit=limit, seed=seed,
     )  # fmt: skip
-    server = connect(home, url, token)
+    server = open_server(home, url, token)
     server.check()
     media = (home / "media").absolute()
     with console.status("making proxies", spinner="line") as line:
@@ -198,7 +198,7 @@ def pull(
     `medvid build … --corrections HOME/corrections`. Run again, it adds nothing twice.
     """
     policy = Policy(rule=rule, annotators=annotators, seniors=tuple(senior or ()))
-    report = pull_corrections(connect(home, url, token), home, policy=policy, title=title)
+    report = pull_corrections(open_server(home, url, token), home, policy=policy, title=title)
     if as_json:
         print_json({
             "tasks": report.tasks, "annotations": report.annotations, "skipped": report.skipped,
@@ -218,6 +218,40 @@ def pull(
 
 
 @app.command()
+def schedule(
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two runs.")],
+    release: Annotated[
+        Path | None,
+        typer.Option(help="Push from this release too, each time [default: only pull]."),
+    ] = None,
+    job: Annotated[Job, typer.Option(help="What a push asks.")] = Job.TIMELINE,
+    limit: Annotated[int | None, typer.Option(help="At most so many tasks a push.")] = None,
+    rule: Annotated[
+        Rule, typer.Option(help="How several answers to one task become one.")
+    ] = Rule.EACH,
+    annotators: Annotated[int, typer.Option(help="Answers a task needs before it is decided.")] = 1,
+    home: HomeOption = DEFAULT_HOME,
+    url: UrlOption = None,
+) -> None:
+    """Pull, and push if a release is named, at an interval, until interrupted.
+
+    Runs are those of Prefect deployments, served from here: `PREFECT_API_URL` must name a running
+    server (`prefect server start`), whose page shows, pauses and triggers them.
+    """
+    from flows.annotate_flows import schedule as serve_flows
+
+    if "PREFECT_API_URL" not in os.environ:
+        raise ConfigError(
+            "a schedule needs a Prefect server.", field="PREFECT_API_URL",
+            action="Start one with `prefect server start` and set PREFECT_API_URL to its address.",
+        )  # fmt: skip
+    serve_flows(
+        home, timedelta(seconds=every), url=url, release=release,
+        policy=Policy(rule=rule, annotators=annotators), query=PushQuery(job=job, limit=limit),
+    )  # fmt: skip
+
+
+@app.command()
 def status(
     home: HomeOption = DEFAULT_HOME,
     url: UrlOption = None,
@@ -225,7 +259,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show projects with their tasks and answers, and what the log holds."""
-    server = connect(home, url, token)
+    server = open_server(home, url, token)
     server.check()
     rows: list[list[object]] = []
     for project in server.projects():
@@ -244,24 +278,6 @@ def status(
     print_table("projects", ["project", "job", "tasks", "answered"], rows)
     said = [[*key, count] for key, count in sorted(kinds.items())]
     print_table("corrections in the log", ["source", "kind", "annotator", "corrections"], said)
-
-
-def connect(home: Path, url: str | None, token: str | None) -> LabelStudio:
-    """Open the server that was asked for, or the one `serve` made in the home folder.
-
-    Raises:
-        ConfigError: There is neither.
-    """
-    if token is None:
-        settings = ServerSettings(home / "server", home / "media")
-        if not (settings.home / "access.json").exists():
-            raise ConfigError(
-                f"{home} holds no server of its own.", field="token",
-                action="Start one with `medvid annotate serve`, or give --url and "
-                "LABEL_STUDIO_TOKEN.",
-            )  # fmt: skip
-        token = load_access(settings).token
-    return LabelStudio(url or os.environ.get("LABEL_STUDIO_URL") or DEFAULT_URL, token)
 
 
 def _read_ids(path: Path | None) -> tuple[str, ...]:

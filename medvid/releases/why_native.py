@@ -100,11 +100,14 @@ class VideoWork:
             files=tuple(convert.get("files") or sorted(named)),
             records_in=dict(convert.get("records_in", {})),
             issues=tuple(_issue_text(issue) for issue in self.annotation.get("issues", ())),
-            corrections=tuple(
-                f"{identifier}: {fate}"
-                for identifier, fate in self.info.get("correct", {}).get("corrections", ())
-            ),
+            corrections=self._corrections(),
         )
+
+    def _corrections(self) -> tuple[str, ...]:
+        """One line each; builds of before lines were kept tell id and fate."""
+        correct = self.info.get("correct", {})
+        ids = tuple(f"{name}: {fate}" for name, fate in correct.get("corrections", ()))
+        return tuple(correct.get("history", ids))
 
     def segments(self) -> Sequence[Mapping[str, Any]]:
         """Labelled segments in the order that `segment:N` counts."""
