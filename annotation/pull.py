@@ -253,6 +253,12 @@ def supersede(
             left[before] += 1
             left[after] -= 1
             pairs.append((before, after))
+    for correction in reversed(earlier):
+        before, after = _key(correction.after), _key(correction.before)
+        if before and after and left[before] < 0 < left[after]:
+            left[before] += 1
+            left[after] -= 1
+            pairs.append((before, after))
     for key, count in sorted(left.items()):
         pairs += [(key, b"")] * -count if count < 0 else [(b"", key)] * count
     pairs.sort(key=lambda pair: not pair[0])

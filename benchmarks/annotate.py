@@ -96,6 +96,10 @@ def run(running: RunningServer, home: Path, tasks: Sequence[AnnotationTask], ans
         )
 
 
+def _hear(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -108,7 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = ServerSettings(home / "server", home / "media", port)
-        with start_server(settings, lambda line: sys.stderr.write(f"{line}\n") and None) as running:
+        with start_server(settings, _hear) as running:
             tasks = [make_task(number) for number in range(chosen.tasks)]
             run(running, home, tasks, min(chosen.answers, chosen.tasks))
 
