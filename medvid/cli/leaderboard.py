@@ -31,10 +31,15 @@ Database = Annotated[
 Split = Annotated[str, typer.Option(help="Split of a release.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _SQLITE = "sqlite:///leaderboard.sqlite"
+_FIELDS = {
+    "published": "show_published", "max_upload_mib": "max_upload_bytes",
+    "time_limit": "time_limit_s", "memory_mib": "memory_bytes",
+}  # fmt: skip
 
 
 @app.command()
 def serve(
+    context: typer.Context,
     truth: Truth,
     split: Split = "test",
     database: Database = _SQLITE,
@@ -61,20 +66,25 @@ def serve(
 ) -> None:
     """Run a leaderboard until it is interrupted.
 
-    Settings without an option of their own are read from MEDVID_LEADERBOARD_ and their name in
-    capitals; the admin's token from MEDVID_LEADERBOARD_ADMIN_TOKEN alone.
+    Settings that are not given are read from MEDVID_LEADERBOARD_ and their name in capitals; the
+    admin's token from MEDVID_LEADERBOARD_ADMIN_TOKEN alone.
     """
     settings_type, _ = _leaderboard()
     from medvid.evaluation.leaderboard.serving import serve as run
 
     given = {
         "truth": truth, "split": split, "database": database, "host": host, "port": port,
-        "title": title, "show_truth": show_truth, "show_published": published,
-        "captions": captions, "max_upload_bytes": max_upload_mib << 20,
-        "time_limit_s": time_limit, "memory_bytes": memory_mib << 20,
-        "uploads_per_hour": uploads_per_hour, "team_uploads_per_day": team_uploads_per_day,
-        "workers": workers,
+        "title": title, "show_truth": show_truth, "published": published, "captions": captions,
+        "max_upload_mib": max_upload_mib << 20, "time_limit": time_limit,
+        "memory_mib": memory_mib << 20, "uploads_per_hour": uploads_per_hour,
+        "team_uploads_per_day": team_uploads_per_day, "workers": workers,
     }  # fmt: skip
+    # What was not asked for on the command line is left to the environment.
+    asked = {
+        _FIELDS.get(name, name): value
+        for name, value in given.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+    }
 
     def started(url: str) -> None:
         if as_json:
@@ -84,7 +94,7 @@ def serve(
             console.print(f"leaderboard      {url}", markup=False, soft_wrap=True)
             _progress.print("Ctrl-C ends it; what was uploaded stays.", markup=False)
 
-    run(_settings(settings_type, given), started)
+    run(_settings(settings_type, asked), started)
 
 
 @app.command()

@@ -231,6 +231,23 @@ def test_settings_are_read_from_the_environment() -> None:
         LeaderboardSettings.from_environment(given | {"MEDVID_LEADERBOARD_PORT": "99999"})
 
 
+def test_options_that_are_not_given_are_left_to_the_environment(
+    truth_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medvid.evaluation.leaderboard import serving
+
+    found: list[LeaderboardSettings] = []
+    monkeypatch.setattr(serving, "serve", lambda settings, _started: found.append(settings))
+    monkeypatch.setenv("MEDVID_LEADERBOARD_UPLOADS_PER_HOUR", "3")
+    monkeypatch.setenv("MEDVID_LEADERBOARD_TITLE", "of the environment")
+    asked = ["--truth", str(truth_file), "--title", "asked for", "--max-upload-mib", "7"]
+    done = CliRunner().invoke(app, ["leaderboard", "serve", *asked])
+    assert done.exit_code == 0, done.output
+    assert (found[0].uploads_per_hour, found[0].title) == (3, "asked for")
+    assert found[0].max_upload_bytes == 7 << 20
+    assert found[0].database == "sqlite:///leaderboard.sqlite"
+
+
 def test_a_space_is_written_once_with_sound_front_matter(tmp_path: Path) -> None:
     run = CliRunner()
     folder = tmp_path / "space"
