@@ -15,7 +15,7 @@ from annotation.jobs import PROXY_FPS, Job
 from schemas.hashing import hash_fraction
 
 HOTKEYS: Final = "123456789qwertyuopasdfghjklzxcvbnm"
-VIDEO_HEIGHT_PX: Final = 360
+VIDEO_HEIGHT_PX: Final = 330
 TIMELINE_HEIGHT_PX: Final = 150
 """Controls, picture and time line together stand on a page of 1500 by 1000 without scrolling."""
 

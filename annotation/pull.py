@@ -243,6 +243,20 @@ def supersede(
         for item in (correction.before, correction.after)
         if item is not None
     }
+    pairs = _pairs(left, earlier, now)
+    pairs.sort(key=lambda pair: not pair[0])
+    model = (*now, *earlier)
+    said = {"who": annotation.who, "when": annotation.when, "tool": annotation.tool}
+    return [
+        model[0].model_copy(update={**said, "before": items.get(before), "after": items.get(after)})
+        for before, after in pairs
+    ]
+
+
+def _pairs(
+    left: Counter[bytes], earlier: Sequence[Correction], now: Sequence[Correction]
+) -> list[tuple[bytes, bytes]]:
+    """Part an effect into items before and after; what was changed is changed back in place."""
     origin = {_key(c.after): _key(c.before) for c in earlier if c.after is not None}
     pairs: list[tuple[bytes, bytes]] = []
     for correction in now:
@@ -261,13 +275,7 @@ def supersede(
             pairs.append((before, after))
     for key, count in sorted(left.items()):
         pairs += [(key, b"")] * -count if count < 0 else [(b"", key)] * count
-    pairs.sort(key=lambda pair: not pair[0])
-    model = (*now, *earlier)
-    said = {"who": annotation.who, "when": annotation.when, "tool": annotation.tool}
-    return [
-        model[0].model_copy(update={**said, "before": items.get(before), "after": items.get(after)})
-        for before, after in pairs
-    ]
+    return pairs
 
 
 def _effect(corrections: Sequence[Correction]) -> Counter[bytes]:

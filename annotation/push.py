@@ -12,10 +12,11 @@ from annotation.client import HeldTask, LabelStudio, Project
 from annotation.codec import MODEL_VERSION, encode_results
 from annotation.configs import INSTRUCTIONS, labelling_config
 from annotation.jobs import AnnotationTask
-from schemas.errors import CorrectionError, bounded
+from schemas.errors import ConfigError, CorrectionError, bounded
 from schemas.hashing import canonical_json, content_key
 
 BATCH: Final = 100
+MAX_TITLE: Final = 50
 PAYLOAD: Final = "medvid"
 """Field of a task's data that carries the whole `AnnotationTask`, so that a pull needs no state."""
 
@@ -74,6 +75,7 @@ def push_tasks(
         heard: Told after each batch.
 
     Raises:
+        ConfigError: A project's title is too long.
         CorrectionError: A task does not fit its own configuration, or a project's configuration
             was changed on the server.
         ReleaseError: The server does not answer.
@@ -82,6 +84,7 @@ def push_tasks(
     groups: dict[str, list[AnnotationTask]] = {}
     for task in {task.task_key: task for task in tasks}.values():
         groups.setdefault(project_title(title, task), []).append(task)
+    _require_titles(groups)
     done, total = 0, sum(len(group) for group in groups.values())
     for name, group in sorted(groups.items()):
         config = labelling_config(group[0].job, dict(group[0].vocabulary))
@@ -115,6 +118,15 @@ def project_title(title: str, task: AnnotationTask) -> str:
     """Title of the project for a task: one for each job, source and vocabulary."""
     named = f"{title} · {task.job} · {task.source}"
     return f"{named} · {content_key(task.vocabulary)[:6]}" if task.vocabulary else named
+
+
+def _require_titles(names: Iterable[str]) -> None:
+    longest = max(names, key=len, default="")
+    if len(longest) > MAX_TITLE:
+        raise ConfigError(
+            f"the project's title {longest!r} is longer than Label Studio's {MAX_TITLE} characters.",
+            field="title", action=f"Give one that is {len(longest) - MAX_TITLE} shorter.",
+        )  # fmt: skip
 
 
 def _choose(

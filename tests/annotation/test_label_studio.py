@@ -320,6 +320,8 @@ def test_what_is_wrong_on_the_server_is_said(host: Any, tasks: Tasks, tmp_path: 
     with pytest.raises(ConfigError, match="does not know the token"):
         host.client("0" * 40).check()
     task = tasks[Job.TIMELINE][0]
+    with pytest.raises(ConfigError, match="longer than"):
+        push(host, [task], "a title that goes on and on")
     (number,) = push(host, [task], "faults").projects.values()
     held = host.ask("GET", f"/api/projects/{number}")
     changed = held["label_config"].replace('value="preparation"', 'value="prelude"')
