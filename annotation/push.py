@@ -124,7 +124,7 @@ def _require_titles(names: Iterable[str]) -> None:
     longest = max(names, key=len, default="")
     if len(longest) > MAX_TITLE:
         raise ConfigError(
-            f"the project's title {longest!r} is longer than Label Studio's {MAX_TITLE} characters.",
+            f"the title {longest!r} is longer than Label Studio's {MAX_TITLE} characters.",
             field="title", action=f"Give one that is {len(longest) - MAX_TITLE} shorter.",
         )  # fmt: skip
 
