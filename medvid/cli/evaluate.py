@@ -1,18 +1,15 @@
 """`medvid evaluate`: score a submission as the leaderboard does, and fairly, in seconds."""
 
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from medvid.cli.output import console, print_table
-from medvid.evaluation.findings import cut
-from medvid.evaluation.report import write_report
-from medvid.evaluation.rows import COLUMNS, Profile, SentenceEncoder
+from medvid.cli.evaluation_tables import print_comparison, print_result
+from medvid.cli.output import console
+from medvid.evaluation.rows import Profile, SentenceEncoder
 from medvid.evaluation.run import (
     EvaluationSettings,
     Judged,
@@ -23,28 +20,25 @@ from medvid.evaluation.run import (
     score_submission,
     summarise,
 )
-from medvid.evaluation.run_result import (
-    ColumnResult,
-    CompareResult,
-    EvaluationResult,
-    GroupKind,
-    IntervalResult,
-)
+from medvid.evaluation.run_result import CompareResult, EvaluationResult
 from medvid.evaluation.submission import load_submission
 from medvid.evaluation.truth import Truth, load_truth
 from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError
 from schemas.hashing import canonical_json
 
-# What talks to a language model takes seconds to import and is asked for by two options alone, so
-# it is imported where it is used.
+if TYPE_CHECKING:
+    from medvid.cli.judging import Judging
+    from medvid.evaluation.judge import AgreementReport, JudgeReport
+
+# What talks to a language model and what draws pictures take seconds to import and are asked for
+# by few options, so they are imported where they are used.
 
 RESULT_NAME = "evaluation.json"
-SHOWN_VIDEOS = 15
+JUDGEMENTS_NAME = "judgements.jsonl"
 _PROFILES: dict[str, tuple[Profile, ...]] = {
     "official": ("official",), "strict": ("strict",), "both": ("official", "strict"),
 }  # fmt: skip
-_progress = Console(stderr=True, highlight=False)
 
 
 def evaluate(
@@ -59,7 +53,9 @@ def evaluate(
     judge: Annotated[
         bool,
         typer.Option(
-            "--judge", help="Have captions judged by the model MEDVID_LLM_BASE_URL names."
+            "--judge",
+            help="Have captions judged by the model MEDVID_LLM_BASE_URL names; without "
+            "one, as --similarity.",
         ),
     ] = False,
     similarity: Annotated[
@@ -69,6 +65,19 @@ def evaluate(
     judge_profile: Annotated[
         Literal["clinical", "official"], typer.Option(help="Wording of the judge.")
     ] = "official",
+    judge_repeats: Annotated[
+        int, typer.Option(min=1, max=10, help="How often a checked pair is judged.")
+    ] = 1,
+    judge_swap: Annotated[
+        bool, typer.Option("--judge-swap", help="Judge checked pairs with roles exchanged, too.")
+    ] = False,
+    judge_check_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the pairs that are checked.")
+    ] = 1.0,
+    ratings: Annotated[
+        Path | None,
+        typer.Option(help="Human ratings of caption pairs (CSV or JSON lines) to agree with."),
+    ] = None,
     cache: Annotated[
         Path, typer.Option(help="Folder in which the judge's paid answers are kept.")
     ] = Path("judge-cache"),
@@ -92,48 +101,97 @@ def evaluate(
     settings = EvaluationSettings(
         profiles=_PROFILES[profile], draws=draws, seed=seed, as_uploaded=as_uploaded
     )
-    if judge:
-        _require_endpoint()
-    rows = load_truth(truth, split=split)
-    rows.require_answers()
-    encoder = _encoder()
-    matched = match_submission(rows, load_submission(predictions), as_uploaded=as_uploaded)
-    judged = None
-    if judge:
-        judged = _ask_judge(rows, matched, judge_profile, cache)
-    elif similarity:
-        judged = _compare_meaning(rows, matched)
-    scored = _score(rows, matched, settings, encoder, judged)
-    result = summarise(rows, scored, settings, judged=judged)
-    compared = None
-    if compare is not None:
-        other = match_submission(rows, load_submission(compare), as_uploaded=as_uploaded)
-        first = score_submission(rows, other, settings, encoder=encoder)
-        compared = compare_submissions(rows, first, scored, settings)
-    report = None
-    if output is not None:
-        report = write_report(output, rows, matched, result, compared)
-        write_whole(output / RESULT_NAME, _document(result, compared))
+    asked = _Captions(
+        wanted=judge or similarity, similarity=similarity, wording=judge_profile,
+        repeats=judge_repeats, swap=judge_swap, check_share=judge_check_share, seed=seed,
+        ratings=ratings, cache=cache,
+    )  # fmt: skip
+    found = _evaluate(predictions, load_truth(truth, split=split), settings, asked, compare)
+    page = _write(output, found) if output is not None else None
     if as_json:
-        sys.stdout.write(_document(result, compared, rows=output is None).decode() + "\n")
-        return
-    _print_result(result)
-    if compared is not None:
-        _print_comparison(compared)
-    if report is not None:
-        console.print(f"\nreport      {report}", markup=False, soft_wrap=True)
+        sys.stdout.write(_document(found, rows=output is None).decode() + "\n")
+    else:
+        _print(found, page)
 
 
-def _require_endpoint() -> None:
-    """Fail before any work where no judge is set up."""
-    from medvid.language import LanguageSettings
+@dataclass(frozen=True, slots=True)
+class _Captions:
+    """What is asked about captions, and of whom."""
 
-    if LanguageSettings.from_environment() is None:
-        raise ConfigError(
-            "no judge is set up.",
-            action="Set MEDVID_LLM_BASE_URL and MEDVID_LLM_MODEL (and MEDVID_LLM_API_KEY), or "
-            "take `--similarity`, which is no judge and has a scale of its own.",
-        )
+    wanted: bool
+    similarity: bool
+    wording: Literal["clinical", "official"]
+    repeats: int
+    swap: bool
+    check_share: float
+    seed: int
+    ratings: Path | None
+    cache: Path
+
+    def judging(self) -> "Judging | None":
+        """Set the judge up, or say which option is of no use without one.
+
+        Raises:
+            ConfigError: Ratings are given and no captions are to be scored.
+        """
+        if not self.wanted:
+            if self.ratings is None:
+                return None
+            raise ConfigError(
+                "ratings are compared with scores of captions, and none are asked for.",
+                action="Add `--judge` or `--similarity`.",
+            )
+        from medvid.cli.judging import Judging
+        from medvid.evaluation.judge import JudgeSettings
+
+        settings = JudgeSettings(
+            profile=self.wording, repeats=self.repeats, swap=self.swap,
+            check_share=self.check_share, seed=self.seed,
+        )  # fmt: skip
+        return Judging(settings, self.cache, self.ratings, similarity=self.similarity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Everything one run found."""
+
+    truth: Truth
+    matched: Matched
+    result: EvaluationResult
+    compared: CompareResult | None
+    report: "JudgeReport | None"
+    agreement: "AgreementReport | None"
+
+
+def _evaluate(
+    predictions: Path,
+    truth: Truth,
+    settings: EvaluationSettings,
+    captions: _Captions,
+    compare: Path | None,
+) -> _Found:
+    truth.require_answers()
+    files = [predictions] if compare is None else [predictions, compare]
+    matched = [
+        match_submission(truth, load_submission(path), as_uploaded=settings.as_uploaded)
+        for path in files
+    ]
+    judging = captions.judging()
+    judged = [judging.judge(truth, one) if judging else None for one in matched]
+    encoder = _encoder()
+    scored = [
+        _score(truth, one, settings, encoder, found[0] if found else None)
+        for one, found in zip(matched, judged, strict=True)
+    ]
+    report = judged[0][1] if judged[0] else None
+    return _Found(
+        truth,
+        matched[0],
+        summarise(truth, scored[0], settings, judged=judged[0][0] if judged[0] else None),
+        compare_submissions(truth, scored[1], scored[0], settings) if compare else None,
+        report,
+        judging.agreement(report) if judging and report else None,
+    )
 
 
 def _encoder() -> SentenceEncoder | None:
@@ -144,42 +202,6 @@ def _encoder() -> SentenceEncoder | None:
         return encoder.SentenceEncoder()
     except encoder.EncoderMissingError:
         return None
-
-
-def _ask_judge(
-    truth: Truth, matched: Matched, wording: Literal["clinical", "official"], cache: Path
-) -> Judged | None:
-    from medvid.evaluation.judge import JudgeSettings
-    from medvid.evaluation.run_judge import judge_submission
-    from medvid.language import CallCache, LanguageClient, LanguageSettings
-
-    endpoint = LanguageSettings.from_environment()
-    if endpoint is None:
-        return None
-    with closing(CallCache(cache)) as calls, LanguageClient(endpoint, calls) as client:
-        judged, report = judge_submission(
-            truth, matched, client, JudgeSettings(profile=wording), progress=_told("judged")
-        )
-    counts = ", ".join(f"{count:,} {status}" for status, count in report.counts().items() if count)
-    _progress.print(f"judge: {counts}", markup=False)
-    return judged
-
-
-def _compare_meaning(truth: Truth, matched: Matched) -> Judged:
-    from medvid.evaluation.run_judge import judge_submission
-
-    return judge_submission(truth, matched, None, progress=_told("compared"))[0]
-
-
-def _told(what: str) -> Callable[[int, int], None]:
-    """Progress on a terminal, in place; silence elsewhere."""
-
-    def tell(done: int, total: int) -> None:
-        if _progress.is_terminal:
-            end = "\n" if done == total else "\r"
-            _progress.print(f"{what} {done:,} of {total:,}", end=end, markup=False)
-
-    return tell
 
 
 def _score(
@@ -193,141 +215,40 @@ def _score(
     return score_submission(truth, matched, settings, encoder=encoder, judged=marks)
 
 
-def _document(
-    result: EvaluationResult, compared: CompareResult | None, *, rows: bool = True
-) -> bytes:
-    facts = result.model_dump(mode="json")
+def _write(output: Path, found: _Found) -> Path:
+    from medvid.evaluation.report import write_report
+
+    page = write_report(output, found.truth, found.matched, found.result, found.compared)
+    write_whole(output / RESULT_NAME, _document(found))
+    if found.report is not None:
+        from medvid.cli.judging import judgement_lines
+
+        lines = judgement_lines(found.truth, found.matched, found.report)
+        write_whole(output / JUDGEMENTS_NAME, lines)
+    return page
+
+
+def _document(found: _Found, *, rows: bool = True) -> bytes:
+    facts = found.result.model_dump(mode="json")
     if not rows:
-        for found in facts["profiles"].values():
-            found["rows"] = []
-    facts["compared"] = compared.model_dump(mode="json") if compared else None
+        for profile in facts["profiles"].values():
+            profile["rows"] = []
+    facts["compared"] = found.compared.model_dump(mode="json") if found.compared else None
+    facts["judging"] = None
+    if found.report is not None:
+        from medvid.cli.judging import judge_facts
+
+        facts["judging"] = judge_facts(found.report, found.agreement)
     return canonical_json(facts)
 
 
-def _print_result(result: EvaluationResult) -> None:
-    profiles = list(result.profiles)
-    heads = ["column"]
-    for profile in profiles:
-        heads += [profile, "95 % interval"]
-    heads += ["rows", *([f"counted {profiles[0]}"]), "readable"]
-    names = dict.fromkeys(
-        [*COLUMNS, *(name for found in result.profiles.values() for name in found.columns)]
-    )
-    lines = []
-    for name in names:
-        columns = [found.columns.get(name) for found in result.profiles.values()]
-        lines.append([name, *_cells(columns)])
-    print_table(f"{cut(result.submission)} against {cut(result.truth)}", heads, lines)
-    _print_missing(result)
-    _print_similarity(result)
-    for kind in ("source", "task", "length", "video"):
-        _print_groups(result, kind)
-    if result.findings:
-        console.print(
-            f"\na check found {len(result.findings)} kinds of things; "
-            "`medvid submission check` lists them:",
-            markup=False,
-        )
-        for finding in result.findings:
-            console.print(f"  {finding['problem']} ({finding['count']:,})", markup=False)
+def _print(found: _Found, page: Path | None) -> None:
+    print_result(found.result)
+    if found.report is not None:
+        from medvid.cli.judging import print_judge
 
-
-def _cells(columns: list[ColumnResult | None]) -> list[object]:
-    cells: list[object] = []
-    for column in columns:
-        cells += [_number(column.value) if column else "", _range(column)]
-    shown = next(column for column in columns if column is not None)
-    first = columns[0]
-    cells += [shown.rows, first.counted if first else "", _share(shown.parsed_rate)]
-    return cells
-
-
-def _print_missing(result: EvaluationResult) -> None:
-    reasons: dict[str, list[str]] = {}
-    for found in result.profiles.values():
-        for column in found.columns.values():
-            if column.missing and column.name not in reasons.get(column.missing, []):
-                reasons.setdefault(column.missing, []).append(column.name)
-    for reason, names in reasons.items():
-        console.print(f"no {', '.join(names)}: {reason}", markup=False, soft_wrap=True)
-    if result.judge:
-        console.print(f"judged by {result.judge}", markup=False, soft_wrap=True)
-    columns = (c for found in result.profiles.values() for c in found.columns.values())
-    if any(column.interval and column.interval.rough for column in columns):
-        console.print("~ fewer than ten videos: the interval is a rough guide", markup=False)
-
-
-def _print_similarity(result: EvaluationResult) -> None:
-    if result.semantic is None:
-        return
-    profiles = list(result.semantic.columns)
-    first = result.semantic.columns[profiles[0]]
-    console.print()
-    print_table(
-        f"not judged: {result.semantic.label}",
-        ["column", *profiles, "rows"],
-        [
-            [name, *(_number(result.semantic.columns[p][name].value) for p in profiles), c.rows]
-            for name, c in first.items()
-        ],
-    )
-
-
-def _print_groups(result: EvaluationResult, kind: GroupKind) -> None:
-    profile = next(iter(result.profiles))
-    groups = [g for g in result.profiles[profile].groups if g.kind == kind]
-    names = [n for n in COLUMNS if any(g.values.get(n) is not None for g in groups)]
-    shown = groups
-    if kind == "video":
-        shown = sorted(groups, key=lambda g: (-g.rows, g.name))[:SHOWN_VIDEOS]
-    title = f"by {kind}, {profile}" + (
-        f", {len(shown)} of {len(groups)}" if len(shown) < len(groups) else ""
-    )
-    console.print()
-    print_table(
-        title,
-        [kind, "rows", "readable", *names],
-        [
-            [
-                cut(group.name, 40), group.rows, _share(group.parsed_rate),
-                *(_number(group.values[n]) if n in group.values else "" for n in names),
-            ]
-            for group in shown
-        ],
-    )  # fmt: skip
-
-
-def _print_comparison(compared: CompareResult) -> None:
-    for profile, columns in compared.columns.items():
-        console.print()
-        print_table(
-            f"{cut(compared.second)} less {cut(compared.first)}, {profile}",
-            ["column", "first", "second", "difference", "95 % interval", "p", "p (Holm)",
-             "videos up", "down", "of"],
-            [
-                [
-                    c.column, _number(c.first), _number(c.second), f"{c.difference:+.3f}",
-                    _interval(c.interval), f"{c.p_value:.4f}", f"{c.p_holm:.4f}", c.better, c.worse,
-                    c.clusters,
-                ]
-                for c in columns
-            ],
-        )  # fmt: skip
-
-
-def _range(column: ColumnResult | None) -> str:
-    return _interval(column.interval) if column else ""
-
-
-def _interval(found: IntervalResult | None) -> str:
-    if found is None:
-        return ""
-    return f"{found.low:.3f} to {found.high:.3f}{' ~' if found.rough else ''}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
+        print_judge(found.report, found.agreement)
+    if found.compared is not None:
+        print_comparison(found.compared)
+    if page is not None:
+        console.print(f"\nreport      {page}", markup=False, soft_wrap=True)

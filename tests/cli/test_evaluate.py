@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from medvid.evaluation.truth import Truth, load_truth
-from schemas.errors import ConfigError, SubmissionError
+from schemas.errors import SubmissionError
 
 Medvid = Callable[..., Result]
 
@@ -139,15 +139,6 @@ def test_missing_answers_are_filled_only_when_asked(
     assert "1 rows had no answer and were filled" in result.output
     assert json.loads(output.read_text(encoding="utf-8"))[-1]["prediction"] == ""
     assert len(json.loads(output.read_text(encoding="utf-8"))) == len(truth)
-
-
-def test_a_judge_that_is_not_set_up_is_said_so(
-    medvid: Medvid, release: Path, official: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("BASE_URL", "MODEL"):
-        monkeypatch.delenv(f"MEDVID_LLM_{name}", raising=False)
-    with pytest.raises(ConfigError, match="MEDVID_LLM_BASE_URL"):
-        medvid("evaluate", official, "--truth", release, "--judge")
 
 
 def test_an_exported_official_file_is_the_same_truth(

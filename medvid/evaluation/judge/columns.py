@@ -5,23 +5,27 @@ from collections.abc import Iterable
 from medvid.evaluation import rows
 from medvid.evaluation.judge.pairs import OFFICIAL_KEYS, CaptionPair, JudgeReport
 from schemas.errors import ConfigError
+from schemas.hashing import content_key
 
 _TASKS = {
     "DVC_llm": "dense_captioning",
     "VS_llm": "video_summary",
     "RC_llm": "region_caption",
 }
+_HASH_DIGITS = 8
 
 
 def pairs_to_judge(pairs: Iterable[rows.CaptionPair]) -> list[CaptionPair]:
     """Name the pairs that the metrics list, so that their scores find the way back.
+
+    A name ends in a hash of both texts: ratings of one submission say nothing of another's.
 
     Args:
         pairs: What the caption columns stand on.
     """
     return [
         CaptionPair(
-            pair_id=":".join(str(part) for part in pair.key),
+            pair_id=_name(pair),
             reference=pair.reference,
             candidate=pair.candidate,
             question=pair.question,
@@ -76,6 +80,11 @@ def similarity_scores(report: JudgeReport) -> rows.PairScores:
     }
 
 
+def _name(pair: rows.CaptionPair) -> str:
+    texts = content_key("caption-pair", [pair.reference, pair.candidate])
+    return ":".join([*map(str, pair.key), texts[:_HASH_DIGITS]])
+
+
 def _key(pair_id: str) -> rows.PairKey:
-    row, predicted, true = pair_id.split(":")
+    row, predicted, true = pair_id.split(":")[:3]
     return int(row), int(predicted), int(true)

@@ -58,6 +58,11 @@ class Line:
     top: float
 
     @property
+    def judged(self) -> bool:
+        """Whether a judge gave its numbers."""
+        return self.top == _JUDGED_TOP
+
+    @property
     def any(self) -> ColumnResult:
         """Either of them, for what both share."""
         found = self.official or self.strict
@@ -67,7 +72,7 @@ class Line:
 
     def percent(self, value: float | None) -> float:
         """Where a value stands on the bar, 0 to 100."""
-        low = 1.0 if self.top == _JUDGED_TOP else 0.0
+        low = 1.0 if self.judged else 0.0
         share = 0.0 if value is None else (value - low) / (self.top - low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from medvid.evaluation.official.timing import box_iou
 from medvid.evaluation.rows import Box, TruthRow
+from medvid.evaluation.strict.grounding import pair_boxes
 from medvid.evaluation.strict.reading import read_boxes, read_events, read_spans
 from medvid.media import (
     LabelledBox,
@@ -71,8 +72,8 @@ def read_marks(row: TruthRow, text: str) -> Marks:
                 note=_too_many(len(events)),
             )
         case TaskName.STG:
-            read = {round(time, 1): box for time, box in read_boxes(text)}
-            return Marks(boxes={t: (box, read.get(round(t, 1))) for t, box in row.boxes.items()})
+            pairs = pair_boxes(list(row.boxes.items()), read_boxes(text), row.fps)
+            return Marks(boxes={time: (box, guess) for time, box, guess in pairs})
         case _:
             return Marks()
 

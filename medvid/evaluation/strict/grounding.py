@@ -85,14 +85,23 @@ def timed_iou(
     earlier of two, the first written of equals. A time without one scores 0, and guesses that no
     true time takes add to the denominator. A box without area scores 0.
     """
+    pairs = pair_boxes(truth, guess, fps)
+    total = sum(box_iou(found, box) for _, box, found in pairs if found is not None)
+    left_over = len(guess) - sum(found is not None for _, _, found in pairs)
+    return total / (len(truth) + left_over) if truth else 0.0
+
+
+def pair_boxes(
+    truth: Sequence[tuple[float, Box]], guess: Sequence[tuple[float, Box]], fps: float
+) -> list[tuple[float, Box, Box | None]]:
+    """Give every true time the guess that `timed_iou` holds against it, in order of time."""
     free = sorted(guess, key=lambda item: item[0])
-    total = 0.0
+    pairs: list[tuple[float, Box, Box | None]] = []
     for time, box in sorted(truth):
         near = [place for place, item in enumerate(free) if _apart(item[0], time) <= 0.5 / fps]
-        if near:
-            nearest = min(near, key=lambda place: _apart(free[place][0], time))
-            total += box_iou(free.pop(nearest)[1], box)
-    return total / (len(truth) + len(free)) if truth else 0.0
+        nearest = min(near, key=lambda place: _apart(free[place][0], time), default=None)
+        pairs.append((time, box, None if nearest is None else free.pop(nearest)[1]))
+    return pairs
 
 
 def _apart(a: float, b: float) -> float:
