@@ -8,9 +8,11 @@ annotations/
 ```
 """
 
+import fcntl
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,6 +88,13 @@ def pull_corrections(
         CorrectionError: A project was deleted, or the log was changed by hand.
         ReleaseError: The server does not answer.
     """
+    with _alone(home):
+        return _pull(server, home, policy or Policy(), title, heard)
+
+
+def _pull(
+    server: LabelStudio, home: Path, policy: Policy, title: str | None, heard: Heard | None
+) -> PullReport:
     report = PullReport()
     version = server.check()
     names = server.users()
@@ -109,7 +118,7 @@ def pull_corrections(
             fresh = [
                 correction
                 for task, found in read
-                for correction in _decide(task, found, history, policy or Policy(), report)
+                for correction in _decide(task, found, history, policy, report)
             ]
             report.corrections += log.append(fresh)
             if heard is not None:
@@ -118,6 +127,15 @@ def pull_corrections(
             cursors[place] = newest
             _store_cursors(home, cursors)
     return report
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One pull at a time: a second waits, and then finds nothing new."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".pull.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _before(cursor: str | None) -> str | None:

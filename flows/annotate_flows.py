@@ -5,12 +5,14 @@ what the log does not hold. Tokens are no parameters, since a flow's page shows 
 from `LABEL_STUDIO_TOKEN`, or from the home folder of a server that `medvid annotate serve` made.
 """
 
+import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
-from prefect import flow, serve
-from prefect.deployments.runner import RunnerDeployment
+from prefect import flow
 from prefect.logging import get_run_logger
 
 from annotation.agreement import Policy
@@ -18,6 +20,7 @@ from annotation.connection import open_server
 from annotation.pull import load_cursors, pull_corrections
 from annotation.push import push_tasks
 from flows.annotate import PROXY_FOLDER, PushQuery, make_tasks
+from schemas.errors import MedVidError
 
 
 @flow(name="annotate-push", flow_run_name="{query.job}")
@@ -88,39 +91,44 @@ def pull_flow(
 def schedule(
     home: Path,
     every: timedelta,
+    stop: Event,
     *,
     url: str | None = None,
     policy: Policy | None = None,
     release: Path | None = None,
     query: PushQuery | None = None,
+    heard: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve the flows to the Prefect server of `PREFECT_API_URL` at an interval, until stopped.
+    """Run the flows at an interval until told to stop; a run that fails is followed by the next.
+
+    Runs are recorded by the Prefect server of `PREFECT_API_URL`, or by an ephemeral one. The
+    interval is kept here and not by a deployment, as Prefect's scheduler needs an older SQLAlchemy
+    than the rest of the environment.
 
     Args:
         home: Folder of the proxies and the log.
-        every: Time between two runs.
+        every: Time from one start to the next.
+        stop: Set to end after the run that goes on.
         url: Address of Label Studio.
         policy: How several answers to one task become one.
-        release: Release to push from at the same interval; only pulls where not given.
+        release: Release to push from each time; only pulls where not given.
         query: What to push from it.
+        heard: Told what each run did.
     """
-    here = home.absolute()
-    model = (policy or Policy()).model_dump(mode="json")
-    jobs: list[RunnerDeployment] = [
-        pull_flow.to_deployment(  # type: ignore[list-item]  # a coroutine only inside a loop
-            name="every", interval=every,
-            parameters={"home": str(here), "url": url, "policy": model},
-        )
-    ]  # fmt: skip
+    runs: list[tuple[str, Callable[[], dict[str, int]]]] = [
+        ("pull", lambda: pull_flow(home=home, url=url, policy=policy))
+    ]
     if release is not None:
-        asked = (query or PushQuery()).model_dump(mode="json")
-        jobs.append(
-            push_flow.to_deployment(  # type: ignore[arg-type]
-                name="every", interval=every,
-                parameters={
-                    "home": str(here), "url": url, "release": str(release.absolute()),
-                    "query": asked,
-                },
-            )
+        asked, folder = query or PushQuery(), release
+        runs.append(
+            ("push", lambda: push_flow(release=folder, home=home, query=asked, url=url))
         )  # fmt: skip
-    serve(*jobs)
+    while True:
+        started = time.monotonic()
+        for name, run in runs:
+            try:
+                heard(f"{name}: {run()}")
+            except MedVidError as error:
+                heard(f"{name} failed, the next is in {every}: {error}")
+        if stop.wait(max(0.0, every.total_seconds() - (time.monotonic() - started))):
+            return

@@ -1,6 +1,5 @@
 """`medvid annotate`: from a release to Label Studio and back into the next build."""
 
-import os
 import signal
 import threading
 from collections import Counter
@@ -235,19 +234,18 @@ def schedule(
 ) -> None:
     """Pull, and push if a release is named, at an interval, until interrupted.
 
-    Runs are those of Prefect deployments, served from here: `PREFECT_API_URL` must name a running
-    server (`prefect server start`), whose page shows, pauses and triggers them.
+    Each is a run of a Prefect flow: where PREFECT_API_URL names a running server (`prefect server
+    start`), its page shows them. A run that fails is followed by the next.
     """
-    from flows.annotate_flows import schedule as serve_flows
+    from flows.annotate_flows import schedule as run_flows
 
-    if "PREFECT_API_URL" not in os.environ:
-        raise ConfigError(
-            "a schedule needs a Prefect server.", field="PREFECT_API_URL",
-            action="Start one with `prefect server start` and set PREFECT_API_URL to its address.",
-        )  # fmt: skip
-    serve_flows(
-        home, timedelta(seconds=every), url=url, release=release,
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_flows(
+        home, timedelta(seconds=every), stop, url=url, release=release,
         policy=Policy(rule=rule, annotators=annotators), query=PushQuery(job=job, limit=limit),
+        heard=lambda line: console.print(line, markup=False),
     )  # fmt: skip
 
 
