@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from medvid.evaluation.official.labels import procedure_of
 from medvid.evaluation.rows import TruthEvent, TruthRow
 from medvid.evaluation.submission_questions import question_hash
 from medvid.evaluation.truth_official import cluster_of, truth_of_official
@@ -174,7 +175,8 @@ def _structured(sample: Sample) -> dict[str, Any]:
         case TaskName.DENSE_CAPTIONING:
             return {"events": tuple(_event(item, sample.candidates) for item in target)}
         case TaskName.NEXT_ACTION:
-            return {"label": target}
+            named = procedure_of(sample.question) if sample.source == _TIMED else None
+            return {"label": target, "procedure": named or ""}
         case TaskName.SKILL_ASSESSMENT:
             return {"skill": target}
         case TaskName.CVS_ASSESSMENT:

@@ -221,3 +221,15 @@ def test_a_resampling_is_the_score_of_the_rows_it_takes(
             if None not in (column.value, some.columns[name].value):
                 drawn = column.resampled(weights)[0]
                 assert drawn == pytest.approx(some.columns[name].value), (profile, name)
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "I cannot say.", "-: -", ":" * 500, "9" * 400 + "-5: x", "1.0-2.0 seconds:"]
+)
+def test_an_unreadable_dense_caption_costs_strictly_and_breaks_nothing(answer: str) -> None:
+    event = TruthEvent(start=0, end=10, caption="the hook cuts")
+    row = make_row(TaskName.DENSE_CAPTIONING, events=[event])
+    strict = evaluate([row], [answer], "strict").columns
+    assert (strict["DVC_F1"].value, strict["DVC_F1"].counted) == (0.0, 1)
+    assert strict["DVC_soda"].value == 0.0
+    assert evaluate([row], [answer], "official").columns["DVC_F1"].value in (None, 0.0)
