@@ -357,7 +357,7 @@ def _user() -> str:
 
 
 def _run_record(config: BuildConfig, staging: Staging, seconds: dict[str, float]) -> bytes:
-    """Host, user, roots, and the stamps by which a quick check trusts a file."""
+    """Host, user, roots, and the stamps by which a quick check trusts what was carried over."""
     record = {
         "schema_version": SCHEMA_VERSION,
         "host": platform.node(),
@@ -366,5 +366,6 @@ def _run_record(config: BuildConfig, staging: Staging, seconds: dict[str, float]
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": orjson.loads(config.anchored().model_dump_json()),
         "stamps": staging.stamps(),
+        "carried": staging.carried(),
     }
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"

@@ -80,6 +80,16 @@ class Staging:
             found[name] = [status.st_size, status.st_mtime_ns]
         return found
 
+    def carried(self) -> list[str] | None:
+        """Files that the release before holds with the same stamp; None where there is none.
+
+        Those were checked with it; the others this build has written.
+        """
+        before = read_run(self.output).get("stamps")
+        if not isinstance(before, dict):
+            return None
+        return sorted(name for name, stamp in self.stamps().items() if before.get(name) == stamp)
+
     def seal(self) -> str:
         """Write the manifest over every file; returns its SHA-256."""
         files: dict[str, dict[str, Any]] = {
@@ -172,6 +182,15 @@ def read_manifest(root: Path) -> Mapping[str, Mapping[str, Any]]:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReleaseError("manifest.json names no files.", source=root.name) from error
+
+
+def read_run(root: Path) -> dict[str, Any]:
+    """What is recorded of the run that made a release; nothing where it cannot be read."""
+    try:
+        record = orjson.loads((root / RUN_FILE).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def is_complete(root: Path) -> bool:

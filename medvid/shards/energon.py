@@ -27,7 +27,7 @@ import yaml
 
 from medvid.shards.aside import write_whole
 from medvid.shards.tar import ShardFile
-from medvid.shards.ustar import Member
+from medvid.shards.ustar import BLOCK, Member, padding
 from schemas.errors import ShardError, bounded
 
 ENERGON_VERSION: Final = "7.4.1"
@@ -225,16 +225,18 @@ def _fill_sqlite(path: Path, shards: Sequence[ShardFile]) -> None:
 
 def _sample_rows(shards: Sequence[ShardFile]) -> Iterator[tuple[int, str, int, int, int]]:
     for tar, shard in enumerate(shards):
-        for i, sample in enumerate(_samples_of(shard)):
-            begin = sample[0].header_offset
-            yield tar, sample[0].key, i, begin, sample[-1].end - begin
+        step = len(shard.members) // shard.sample_count
+        heads, tails = shard.members[::step], shard.members[step - 1 :: step]
+        for i, ((name, first, _), (_, last, size)) in enumerate(zip(heads, tails, strict=True)):
+            begin = first - BLOCK
+            yield tar, name.partition(".")[0], i, begin, last + size + padding(size) - begin
 
 
 def _part_rows(shards: Sequence[ShardFile]) -> Iterator[tuple[int, int, str, int, int]]:
     for tar, shard in enumerate(shards):
-        for i, sample in enumerate(_samples_of(shard)):
-            for member in sample:
-                yield tar, i, member.part, member.offset, member.size
+        step = len(shard.members) // shard.sample_count
+        for place, (name, offset, size) in enumerate(shard.members):
+            yield tar, place // step, name.partition(".")[2], offset, size
 
 
 def _twins(shards: Sequence[ShardFile]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from medvid.releases.publish import (
+    RUN_FILE,
     Staging,
     is_complete,
     manifest_hash,
     read_manifest,
+    read_run,
     recover_output,
 )
 from schemas.errors import ReleaseError
@@ -76,3 +79,19 @@ def test_missing_file_is_noticed(tmp_path: Path) -> None:
     publish(tmp_path / "out", "one")
     (tmp_path / "out" / "README.md").unlink()
     assert not is_complete(tmp_path / "out")
+
+
+def test_what_a_release_takes_over_unchanged_is_told_from_what_it_writes(tmp_path: Path) -> None:
+    finished = tmp_path / "shard.tar"
+    finished.write_bytes(b"tar")
+    for text, carried in (("one", None), ("two", ["large/train-000.tar"])):
+        staging = Staging(tmp_path / "out")
+        staging.link("large/train-000.tar", finished, file_sha256(finished))
+        staging.write("README.md", text.encode())
+        staging.seal()
+        assert staging.carried() == carried
+        record = {"stamps": staging.stamps(), "carried": staging.carried()}
+        staging.write(RUN_FILE, orjson.dumps(record))
+        staging.swap_in()
+    (tmp_path / "out" / RUN_FILE).write_text("{")
+    assert read_run(tmp_path / "out") == {}

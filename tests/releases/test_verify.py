@@ -1,5 +1,6 @@
 """Every check of `verify_release` can fail, and fails alone where the damage is one of its own."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from flows.pipeline import build_release
 from medvid.releases.config import make_config
+from medvid.releases.publish import RUN_FILE
 from medvid.releases.units import LocalExecutor, Outcome
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader, scan_tar
@@ -211,6 +213,19 @@ def test_quick_trusts_stamps_and_reads_what_they_no_longer_fit(release: Path, so
     found = failures(release, quick=True)
     assert set(found) == {FILES, SAMPLES_CHECK}
     assert f"{shard.name} has other bytes" in found[FILES]
+
+
+def test_quick_hashes_again_what_the_last_build_wrote(release: Path) -> None:
+    shard = shard_of(release, "large")
+    stamp = shard.stat().st_mtime_ns
+    alter(release, rb'"answer":"([^"])', lambda _: b"#")
+    os.utime(shard, ns=(stamp, stamp))
+    run = orjson.loads((release / RUN_FILE).read_bytes())
+    run["stamps"][f"large/{shard.name}"] = [shard.stat().st_size, stamp]
+    others = [name for name in run["stamps"] if name != f"large/{shard.name}"]
+    for carried, found in ((None, {}), (list(run["stamps"]), {}), (others, {FILES})):
+        (release / RUN_FILE).write_bytes(orjson.dumps(run | {"carried": carried}))
+        assert failures(release, quick=True).keys() == set(found)
 
 
 def truncate(release: Path) -> None:
