@@ -1,6 +1,5 @@
 """The pages as a Gradio app; what they do is in `service`."""
 
-import contextlib
 import io
 import tempfile
 from pathlib import Path
@@ -22,8 +21,8 @@ from schemas.errors import SubmissionError
 from schemas.source import TaskName
 
 REFRESH_S: Final = 2.0
-CACHE_S: Final = 3_600
-"""Seconds after which what was sent but never submitted is deleted."""
+CACHE_S: Final = 900
+"""Seconds after which what was sent is deleted, submitted or not."""
 
 _ALL: Final = "all"
 _QUEUE: Final = "list the queue"
@@ -34,7 +33,7 @@ def build_app(service: BoardService) -> gr.Blocks:
     """Lay the pages out."""
     app: gr.Blocks
     with gr.Blocks(
-        title=service.settings.title, analytics_enabled=False, delete_cache=(CACHE_S, CACHE_S)
+        title=service.settings.title, analytics_enabled=False, delete_cache=(CACHE_S // 3, CACHE_S)
     ) as app:
         gr.Markdown(f"# {_plain_markdown(service.settings.title)}", elem_id="title")
         gr.Markdown(_about(service), elem_id="about")
@@ -155,7 +154,7 @@ def _submit_tab(service: BoardService) -> None:
 def _submitted(
     service: BoardService, path: str | None, address: str, **fields: object
 ) -> tuple[str, str]:
-    """Take an upload whose file is gone afterwards, whatever became of it."""
+    """Take an upload; Gradio deletes its file some time later."""
     try:
         registration = Registration.of(**fields)
     except SubmissionError as error:
@@ -164,11 +163,8 @@ def _submitted(
         missing = SubmissionError("there is no file.", field="answers", action="Choose one.")
         return pages.refusal_page(missing), ""
     file = Path(path)
-    try:
-        return service.submit(file, registration, file.name, address)
-    finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
+    # The file stays: Gradio keeps equal contents once, so it may be another team's upload too.
+    return service.submit(file, registration, file.name, address)
 
 
 def _entries_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
