@@ -18,6 +18,7 @@ from annotation.pull import load_cursors, pull_corrections
 from annotation.push import push_tasks
 from annotation.server import ServerSettings, start_server
 from flows.annotate import PushQuery, make_tasks
+from medvid.cli.annotate_agreement import agreement
 from medvid.cli.output import console, print_json, print_table
 from schemas.errors import ConfigError, CorrectionError
 
@@ -276,6 +277,9 @@ def status(
     print_table("projects", ["project", "job", "tasks", "answered"], rows)
     said = [[*key, count] for key, count in sorted(kinds.items())]
     print_table("corrections in the log", ["source", "kind", "annotator", "corrections"], said)
+
+
+app.command()(agreement)
 
 
 def _read_ids(path: Path | None) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ from schemas.errors import ConfigError
 
 
 def agreement(
-    home: Annotated[Path, typer.Argument(help="Folder that `medvid annotate pull` fills.")],
+    home: Annotated[
+        Path, typer.Option("--home", help="Folder that `medvid annotate pull` fills.")
+    ] = Path("annotations"),
     output: Annotated[
         Path | None, typer.Option(help="Write the whole report as an offline page, e.g. page.html.")
     ] = None,
@@ -27,7 +29,7 @@ def agreement(
     """
     if not (home / "pulled").is_dir():
         raise ConfigError(
-            f"{home} holds no pulled annotations.", field="HOME",
+            f"{home} holds no pulled annotations.", field="home",
             action="Run `medvid annotate pull` first, or name the folder it filled.",
         )  # fmt: skip
     report = measure_agreement(Archive(home / "pulled"))
