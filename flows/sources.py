@@ -117,11 +117,9 @@ class Tally:
 
 def converter_key(source: str) -> str:
     """Hash of all that decides what a converter returns."""
-    return content_key(
-        code_key("schemas", f"converters.datasets:{source}.py"),
-        _shared_converter_code(),
-        _spec_key(source),
-    )
+    spec = _spec_key(source)  # before its file is looked for: this names an unknown source
+    own = code_key("schemas", f"converters.datasets:{source}.py")
+    return content_key(own, _shared_converter_code(), spec)
 
 
 def _shared_converter_code() -> str:

@@ -273,10 +273,10 @@ def test_mended_files_come_back_by_themselves(
 ) -> None:
     shutil.copytree(damaged / "native", tmp_path / "native", symlinks=True)
     folder = tmp_path / "native" / "nurvid" / VIDEOS
-    model = sorted((undamaged / "native" / "nurvid" / VIDEOS).glob("*.mp4"))[0]
+    models = sorted((undamaged / "native" / "nurvid" / VIDEOS).glob("*.mp4"))
     config = small_build(tmp_path, workspace=damaged / "workspace",
                          **settings(tmp_path / "native"))  # fmt: skip
-    for name in ("dmg-flipped", "dmg-escapes"):
+    for name, model in zip(("dmg-flipped", "dmg-escapes"), models, strict=False):
         (folder / f"{name}.mp4").unlink()
         shutil.copyfile(model, folder / f"{name}.mp4")
     build(config)

@@ -268,7 +268,7 @@ def test_a_full_disk_of_the_output_alone_leaves_no_half_release(
     ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - 400_000))
     assert "full" in refused_in_one_line(start(small_disk, tree))
     events = (tmp_path / "workspace" / "events.jsonl").read_text()
-    assert '"event":"start","stage":"publish"' in events
+    assert '"event":"finish","stage":"selfcontained"' in events
     assert not (small_disk / "release").exists()
     assert remains_of(small_disk) == []
     ballast.unlink()
