@@ -81,7 +81,7 @@ def test_an_estimate_that_was_too_high_gives_time_back() -> None:
 
 def test_the_server_sees_no_more_requests_than_allowed(make_client: MakeClient) -> None:
     with FaultyEndpoint() as endpoint:
-        client = make_client(endpoint, requests_per_minute=1_200, concurrency=16)
+        client = make_client(endpoint, timeout_s=30.0, requests_per_minute=1_200, concurrency=16)
         client.map(client.answer, [asks(number) for number in range(45)])
         times = endpoint.times()
     assert len(times) == 45
@@ -92,7 +92,7 @@ def test_the_server_sees_no_more_requests_than_allowed(make_client: MakeClient) 
 
 def test_the_server_sees_no_more_tokens_than_allowed(make_client: MakeClient) -> None:
     with FaultyEndpoint() as endpoint:
-        client = make_client(endpoint, tokens_per_minute=60 * 500, concurrency=4)
+        client = make_client(endpoint, timeout_s=30.0, tokens_per_minute=60 * 500, concurrency=4)
         client.map(client.answer, [asks(number) for number in range(20)])
         times = endpoint.times()
     # each took 50 in the end; 500 at once and 500 a second leave at least 0.6 s for 20 of them,
@@ -164,7 +164,9 @@ def test_no_call_is_sent_that_could_pass_the_budget_in_tokens(
 ) -> None:
     each, budget = PROMPT_TOKENS + COMPLETION_TOKENS, 300
     with FaultyEndpoint() as endpoint:
-        client = make_client(endpoint, budget_tokens=budget, concurrency=concurrency)
+        client = make_client(
+            endpoint, timeout_s=30.0, budget_tokens=budget, concurrency=concurrency
+        )
         with pytest.raises(BudgetExceededError, match="MEDVID_LLM_BUDGET_TOKENS"):
             client.map(client.answer, [asks(number) for number in range(40)])
         sent = len(endpoint.received)
@@ -172,7 +174,7 @@ def test_no_call_is_sent_that_could_pass_the_budget_in_tokens(
         assert sent == (budget - MOST) // each + 1 == 5
         assert client.usage.prompt_tokens + client.usage.completion_tokens == sent * each
 
-        richer = make_client(endpoint, budget_tokens=10_000)
+        richer = make_client(endpoint, timeout_s=30.0, budget_tokens=10_000)
         richer.map(richer.answer, [asks(number) for number in range(40)])
         assert len(endpoint.received) == 40
         assert richer.usage.cached == sent
@@ -182,7 +184,7 @@ def test_no_call_is_sent_that_could_pass_the_budget_in_tokens(
 def test_no_call_is_sent_that_could_pass_the_budget_in_money(make_client: MakeClient) -> None:
     prices = {"price_prompt": 1_000.0, "price_completion": 5_000.0}
     with FaultyEndpoint() as endpoint:
-        client = make_client(endpoint, budget_money=1.0, concurrency=3, **prices)
+        client = make_client(endpoint, timeout_s=30.0, budget_money=1.0, concurrency=3, **prices)
         with pytest.raises(BudgetExceededError, match=r"of 1\.0000 in money"):
             client.map(client.answer, [asks(number) for number in range(40)])
         # a call costs 0.09 and may cost 0.26: sent while 0.09 n + 0.26 <= 1
@@ -192,9 +194,9 @@ def test_no_call_is_sent_that_could_pass_the_budget_in_money(make_client: MakeCl
 
 def test_a_budget_over_the_cache_counts_what_killed_runs_spent(make_client: MakeClient) -> None:
     with FaultyEndpoint() as endpoint:
-        client = make_client(endpoint)
+        client = make_client(endpoint, timeout_s=30.0)
         client.map(client.answer, [asks(number) for number in range(4)])
-        again = make_client(endpoint, budget_tokens=250, budget_scope="cache")
+        again = make_client(endpoint, timeout_s=30.0, budget_tokens=250, budget_scope="cache")
         again.map(again.answer, [asks(number) for number in range(4)])
         with pytest.raises(BudgetExceededError, match="200 of 250 tokens"):
             again.ask(asks(9))
@@ -203,7 +205,7 @@ def test_a_budget_over_the_cache_counts_what_killed_runs_spent(make_client: Make
 
 def test_an_endpoint_without_usage_is_counted_by_estimate(make_client: MakeClient) -> None:
     with FaultyEndpoint(lambda body, before: "bare", lambda body: "four letters") as endpoint:
-        reply = make_client(endpoint).ask(asks(1))
+        reply = make_client(endpoint, timeout_s=30.0).ask(asks(1))
         assert (reply.prompt_tokens, reply.completion_tokens) == (MOST - 50, 4)
 
 

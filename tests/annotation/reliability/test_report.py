@@ -198,17 +198,17 @@ def test_the_command_reads_what_was_pulled(
 ) -> None:
     app = typer.Typer()
     app.command()(agreement)
-    missing = CliRunner().invoke(app, [str(tmp_path)])
+    missing = CliRunner().invoke(app, ["--home", str(tmp_path)])
     assert isinstance(missing.exception, ConfigError)
     given_answers = _answers(make_task, make_answer)
     Archive(tmp_path / "pulled").append(given_answers)
     page = tmp_path / "pages" / "agreement.html"
-    shown = CliRunner().invoke(app, [str(tmp_path), "--output", str(page)])
+    shown = CliRunner().invoke(app, ["--home", str(tmp_path), "--output", str(page)])
     assert shown.exit_code == 0
     assert "18 annotations, 18 compared" in shown.stdout
     report = measure_agreement(given_answers)
     assert page.read_text(encoding="utf-8") == render_agreement(report)
-    printed = CliRunner().invoke(app, [str(tmp_path), "--json"])
+    printed = CliRunner().invoke(app, ["--home", str(tmp_path), "--json"])
     assert orjson.loads(printed.stdout) == report.model_dump(mode="json")
     assert all(len(row) == len(COLUMNS) for row in summary_rows(report))
 
