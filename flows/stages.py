@@ -1,6 +1,8 @@
 """What one unit of each stage does: plain functions that run in a worker process."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -195,8 +197,25 @@ class PairsPayload:
     fixes: Path | None = None
 
 
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Keep the cycle collector still: samples hold no cycles, and it walks all of them each time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:
     """Plan clips, write captions, build samples of one video."""
+    with _collector_resting():
+        return _pair_video(work, payload)
+
+
+def _pair_video(work: Path, payload: PairsPayload) -> dict[str, Any]:
     annotation = VideoAnnotation.model_validate_json(payload.annotation.read_bytes())
     video = annotation.video
     spec = get_converter(video.source).spec

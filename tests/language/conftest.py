@@ -11,7 +11,7 @@ from tests.language.endpoint import FaultyEndpoint
 
 KEY = "sk-very-secret-key"
 QUICK: dict[str, object] = {
-    "model": "tiny-1", "api_key": KEY, "timeout_s": 0.5, "max_attempts": 8,
+    "model": "tiny-1", "api_key": KEY, "timeout_s": 1.5, "max_attempts": 8,
     "backoff_base_s": 0.01, "backoff_limit_s": 0.05,
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ def make_client(tmp_path: Path) -> Iterator[MakeClient]:
             endpoint: FaultyEndpoint, folder: str = "calls", **changes: object
         ) -> LanguageClient:
             given = {
-                "base_url": endpoint.url, "model": "judge-1", "timeout_s": 0.4,
+                "base_url": endpoint.url, "model": "judge-1", "timeout_s": 1.5,
                 "backoff_base_s": 0.01, "backoff_limit_s": 0.05, "max_attempts": 8, **changes,
             }  # fmt: skip
             cache = stack.enter_context(CallCache(tmp_path / folder))
