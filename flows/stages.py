@@ -199,7 +199,7 @@ class PairsPayload:
 
 @contextmanager
 def _collector_resting() -> Iterator[None]:
-    """Keep the cycle collector still: samples hold no cycles, and it walks all of them each time."""
+    """Keep the cycle collector still: samples hold no cycles, and it would walk all of them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
