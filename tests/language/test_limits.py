@@ -1,6 +1,7 @@
 """Rates, pauses and budgets: on a clock that is turned by hand, and at a server that counts."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -79,25 +80,26 @@ def test_an_estimate_that_was_too_high_gives_time_back() -> None:
     assert clock.now == pytest.approx(1.0)
 
 
-def test_the_server_sees_no_more_requests_than_allowed(make_client: MakeClient) -> None:
+def test_the_server_sees_no_request_before_its_turn(make_client: MakeClient) -> None:
     with FaultyEndpoint() as endpoint:
         client = make_client(endpoint, timeout_s=30.0, requests_per_minute=1_200, concurrency=16)
+        started = time.monotonic()
         client.map(client.answer, [asks(number) for number in range(45)])
-        times = endpoint.times()
+        times = sorted(endpoint.times())
     assert len(times) == 45
-    for start in times:  # 20 a second after 20 at once; scheduling may push some together
-        assert sum(start <= at < start + 0.5 for at in times) <= 20 + 10 + 5
-    assert times[-1] - times[0] >= 1.1
+    for number, at in enumerate(times):  # 20 at once, then 20 a second; a busy machine is but late
+        assert at - started >= (number - 20) / 20 - 0.01
 
 
 def test_the_server_sees_no_more_tokens_than_allowed(make_client: MakeClient) -> None:
     with FaultyEndpoint() as endpoint:
         client = make_client(endpoint, timeout_s=30.0, tokens_per_minute=60 * 500, concurrency=4)
+        started = time.monotonic()
         client.map(client.answer, [asks(number) for number in range(20)])
         times = endpoint.times()
     # each took 50 in the end; 500 at once and 500 a second leave at least 0.6 s for 20 of them,
     # less what the last one in flight owes
-    assert times[-1] - times[0] >= 0.7
+    assert times[-1] - started >= 0.7
 
 
 @pytest.mark.parametrize(
