@@ -1,7 +1,7 @@
 """Apply the correction log between `convert` and everything after it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -116,11 +116,18 @@ def plan_correction(
 
 
 def unknown_videos(
-    corrections: Mapping[VideoName, Sequence[Correction]], names: Iterable[VideoName]
+    corrections: Mapping[VideoName, Sequence[Correction]],
+    names: Iterable[VideoName],
+    sources: Container[str],
 ) -> list[QuarantineRow]:
-    """Quarantine rows of corrections of videos that sources of this build do not hold."""
+    """Quarantine rows of corrections of videos that sources of this build do not hold.
+
+    Args:
+        corrections: By video.
+        names: Videos at hand.
+        sources: Sources that are built whole: of others a video may be left out on purpose.
+    """
     known = set(names)
-    present = {name.partition("/")[0] for name in known}
     return [
         QuarantineRow(
             source=correction.source, video_id=correction.video_id, stage="correct",
@@ -130,7 +137,7 @@ def unknown_videos(
             action="Bring the video back, or leave it: the log keeps the correction.",
         )
         for name, rows in sorted(corrections.items())
-        if name not in known and name.partition("/")[0] in present
+        if name not in known and name.partition("/")[0] in sources
         for correction in rows
     ]  # fmt: skip
 

@@ -38,13 +38,6 @@ def gather_facts(
     """Put a release in numbers, before it is sealed."""
     samples = assembly.pool.join(assembly.selection.table, on="sample_id")
     clips = samples.unique("clip_id", keep="first", maintain_order=True)
-    seconds = clips.select(
-        (pl.col("clip_end") - pl.col("clip_start")) * pl.col("tick_rate_den")
-        / pl.col("tick_rate_num")
-    ).to_series()  # fmt: skip
-    rates = Counter(
-        rate_text(Fraction(num, den)) for num, den in clips.select("rate_num", "rate_den").rows()
-    )
     return ReleaseFacts(
         name=config.name,
         config=config.resolved(),
@@ -53,8 +46,8 @@ def gather_facts(
         counts=_counts(samples),
         identities=_distinct(samples, ["identity"]),
         videos=_distinct(samples, ["source", "video_id"]),
-        clip_seconds=tuple(sorted(round(value, 3) for value in seconds.to_list())),
-        rates=dict(sorted(rates.items())),
+        clip_seconds=_clip_seconds(clips),
+        rates=_rates(clips),
         answer_words=tuple(samples["answer_words"].sort().to_list()),
         labels=_labels(samples),
         quarantine=_quarantine(tally),
@@ -72,6 +65,20 @@ def gather_facts(
     )
 
 
+def _clip_seconds(clips: pl.DataFrame) -> tuple[float, ...]:
+    """Length of every clip in seconds, sorted."""
+    ticks = pl.col("clip_end") - pl.col("clip_start")
+    seconds = clips.select(ticks * pl.col("tick_rate_den") / pl.col("tick_rate_num")).to_series()
+    return tuple(sorted(round(value, 3) for value in seconds.to_list()))
+
+
+def _rates(clips: pl.DataFrame) -> dict[str, int]:
+    """Clips by sampling rate as text."""
+    rates = clips.select("rate_num", "rate_den").iter_rows()
+    counted = Counter(rate_text(Fraction(num, den)) for num, den in rates)
+    return dict(sorted(counted.items()))
+
+
 def _left_out_videos(assembly: Assembly, samples: pl.DataFrame) -> int:
     """Videos with pairs, none of which is in a split."""
     keys = ["source", "video_id"]
@@ -82,7 +89,15 @@ def _left_out_videos(assembly: Assembly, samples: pl.DataFrame) -> int:
 def _source_facts(source: SourceConfig, tally: Tally) -> SourceFacts:
     tables = {
         field: dict(sorted(getattr(tally, field).get(source.name, Counter()).items()))
-        for field in ("videos", "records_in", "issues", "fates", "candidates", "drops")
+        for field in (
+            "videos",
+            "records_in",
+            "issues",
+            "fates",
+            "candidates",
+            "drops",
+            "corrections",
+        )
     }
     card = load_card(source.name)
     if source.licence is not None:

@@ -5,8 +5,9 @@ No Prefect here: `flows.build` runs the same stages as Prefect tasks, `--no-serv
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flows.assembly import assemble
 from flows.corrections import read_log, unknown_videos
@@ -107,154 +108,132 @@ def prepare(
 ) -> list[VideoState]:
     """Take every video from its native files to its candidate samples."""
     states = discover(config, workspace)
-    _convert(config, states, workspace, execute, progress, tally)
-    _correct(config, states, workspace, execute, progress, tally)
+    line = _Line(config, workspace, execute, progress, tally)
+    line.convert(states)
+    line.correct(states)
     if config.media.mode == "frames":
-        _check_media(config, states, workspace, execute, progress, tally)
+        line.check_media(states)
         search_duplicates(states, workspace, execute, progress)
-    _pair(config, states, workspace, execute, progress, tally)
+    line.pair(states)
     return states
 
 
-def _batch(units: Sequence[Unit], config: BuildConfig) -> int:
-    return max(1, min(MAX_BATCH, math.ceil(len(units) / (8 * config.workers))))
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The stages a video walks through by itself.
 
+    Attributes:
+        config: The build.
+        workspace: Where finished work lies.
+        execute: Runs batches of units.
+        progress: Hears how it goes.
+        tally: What became of everything that went in.
+    """
 
-def _convert(
-    config: BuildConfig,
-    states: Sequence[VideoState],
-    workspace: Workspace,
-    execute: Executor,
-    progress: Progress,
-    tally: Tally,
-) -> None:
-    units = [state.convert for state in states]
-    size = _batch(units, config)
-    outcomes = run_stage(workspace, "convert", units, execute, progress, batch_size=size)
-    for state in states:
-        outcome, source = outcomes[state.name], state.recording.source
-        if outcome.record is None:
-            _bury(state, [failure_row(outcome, "convert")], tally)
-            continue
-        info = outcome.record.info
-        tally.rows.extend(QuarantineRow(**row) for row in info["rows"])
-        if not info["ok"]:
-            _bury(state, [], tally)
-            continue
-        state.video = Video(**info["video"])
-        tally.add("records_in", source, info["records_in"])
-        tally.add("issues", source, info["issues"])
+    config: BuildConfig
+    workspace: Workspace
+    execute: Executor
+    progress: Progress
+    tally: Tally
 
+    def convert(self, states: Sequence[VideoState]) -> None:
+        """Read native labels."""
+        units = [(state, state.convert) for state in states]
+        for state, info in self._run("convert", "convert", units):
+            source = state.recording.source
+            self.tally.rows.extend(QuarantineRow(**row) for row in info["rows"])
+            if not info["ok"]:
+                self._bury(state, [])
+                continue
+            state.video = Video(**info["video"])
+            self.tally.add("records_in", source, info["records_in"])
+            self.tally.add("issues", source, info["issues"])
 
-def _correct(
-    config: BuildConfig,
-    states: Sequence[VideoState],
-    workspace: Workspace,
-    execute: Executor,
-    progress: Progress,
-    tally: Tally,
-) -> None:
-    """Apply the correction log to the videos it speaks of."""
-    tally.corrections_head, corrections = read_log(config.corrections)
-    tally.rows.extend(unknown_videos(corrections, [state.name for state in states]))
-    plan_corrections(states, corrections, workspace)
-    units = [state.correct for state in states if state.correct is not None]
-    if not units:
-        return
-    size = _batch(units, config)
-    outcomes = run_stage(workspace, "correct", units, execute, progress, batch_size=size)
-    for state in states:
-        if state.correct is None:
-            continue
-        outcome = outcomes[state.name]
-        if outcome.record is None:
-            _bury(state, [failure_row(outcome, "correct")], tally)
-            continue
-        tally.rows.extend(QuarantineRow(**row) for row in outcome.record.info["rows"])
-        tally.add("corrections", state.recording.source, outcome.record.info["counts"])
+    def correct(self, states: Sequence[VideoState]) -> None:
+        """Apply the correction log to the videos it speaks of."""
+        self.tally.corrections_head, corrections = read_log(self.config.corrections)
+        whole = {source.name for source in self.config.sources if source.videos is None}
+        absent = unknown_videos(corrections, [state.name for state in states], whole)
+        self.tally.rows.extend(absent)
+        for row in absent:
+            self.tally.add("corrections", row.source, {"without_video": 1})
+        plan_corrections(states, corrections, self.workspace)
+        units = [(state, state.correct) for state in states if state.correct is not None]
+        for state, info in self._run("correct", "correct", units):
+            self.tally.rows.extend(QuarantineRow(**row) for row in info["rows"])
+            self.tally.add("corrections", state.recording.source, info["counts"])
 
+    def check_media(self, states: Sequence[VideoState]) -> None:
+        """Decode every picture once."""
+        alive = [state for state in states if state.alive]
+        self._hash_media(alive)
+        units = [(state, state.media) for state in alive if state.media is not None]
+        for state, info in self._run("media", "integrity", units, batch_size=1):
+            rows = media_rows(state, info)
+            if info["ok"]:
+                self.tally.rows.extend(rows)
+            else:
+                self._bury(state, rows)
 
-def _bury(state: VideoState, rows: Sequence[QuarantineRow], tally: Tally) -> None:
-    """Take a video out of the build; its reason is in the quarantine."""
-    state.alive = False
-    tally.rows.extend(rows)
-    tally.add("videos", state.recording.source, {"quarantined": 1})
+    def pair(self, states: Sequence[VideoState]) -> None:
+        """Turn labels into pairs."""
+        alive = [state for state in states if state.alive]
+        for state in alive:
+            plan_pairs(state, self.config, self.workspace)
+        units = [(state, state.pairs) for state in alive if state.pairs is not None]
+        for state, info in self._run("pairs", "build", units):
+            source = state.recording.source
+            self.tally.add("fates", source, info["fate"])
+            self.tally.add("candidates", source, info["candidates"])
+            self.tally.add("drops", source, info["drops"])
+            state.alive = info["samples"] > 0
+            word = "with samples" if state.alive else "without samples"
+            self.tally.add("videos", source, {word: 1})
 
+    def _run(
+        self,
+        stage: str,
+        fault: str,
+        planned: Sequence[tuple[VideoState, Unit]],
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[VideoState, dict[str, Any]]]:
+        """Yield what each unit found; a video whose unit the machine failed is quarantined."""
+        if not planned:
+            return
+        units = [unit for _, unit in planned]
+        size = batch_size or max(
+            1, min(MAX_BATCH, math.ceil(len(units) / (8 * self.config.workers)))
+        )
+        outcomes = run_stage(
+            self.workspace, stage, units, self.execute, self.progress, batch_size=size
+        )
+        for state, _ in planned:
+            outcome = outcomes[state.name]
+            if outcome.record is None:
+                self._bury(state, [failure_row(outcome, fault)])
+            else:
+                yield state, outcome.record.info
 
-def _hash_media(
-    config: BuildConfig,
-    states: Sequence[VideoState],
-    workspace: Workspace,
-    progress: Progress,
-    tally: Tally,
-) -> None:
-    """Find out which bytes each video has; a disk of videos takes an hour, so each one is told."""
-    started = time.monotonic()
-    unread = [state for state in states if not is_hashed(state, workspace)]
-    progress.start("hash", len(states), len(states) - len(unread))
-    waiting = {state.name for state in unread}
-    for state in states:
-        row = plan_media(state, config, workspace)
-        if row is not None:
-            _bury(state, [row], tally)
-        if state.name in waiting:
-            progress.advance("hash", Outcome(state.media or state.convert, None))
-    workspace.ledger.flush_hashes()
-    progress.finish("hash", time.monotonic() - started)
+    def _bury(self, state: VideoState, rows: Sequence[QuarantineRow]) -> None:
+        """Take a video out of the build; its reason is in the quarantine."""
+        state.alive = False
+        self.tally.rows.extend(rows)
+        self.tally.add("videos", state.recording.source, {"quarantined": 1})
 
-
-def _check_media(
-    config: BuildConfig,
-    states: Sequence[VideoState],
-    workspace: Workspace,
-    execute: Executor,
-    progress: Progress,
-    tally: Tally,
-) -> None:
-    alive = [state for state in states if state.alive]
-    _hash_media(config, alive, workspace, progress, tally)
-    units = [state.media for state in alive if state.media is not None]
-    outcomes = run_stage(workspace, "media", units, execute, progress)
-    for state in alive:
-        if state.media is None:
-            continue
-        outcome = outcomes[state.name]
-        if outcome.record is None:
-            _bury(state, [failure_row(outcome, "integrity")], tally)
-            continue
-        rows = media_rows(state, outcome.record.info)
-        if outcome.record.info["ok"]:
-            tally.rows.extend(rows)
-        else:
-            _bury(state, rows, tally)
-
-
-def _pair(
-    config: BuildConfig,
-    states: Sequence[VideoState],
-    workspace: Workspace,
-    execute: Executor,
-    progress: Progress,
-    tally: Tally,
-) -> None:
-    alive = [state for state in states if state.alive]
-    for state in alive:
-        plan_pairs(state, config, workspace)
-    units = [state.pairs for state in alive if state.pairs is not None]
-    size = _batch(units, config)
-    outcomes = run_stage(workspace, "pairs", units, execute, progress, batch_size=size)
-    for state in alive:
-        outcome, source = outcomes[state.name], state.recording.source
-        if outcome.record is None:
-            _bury(state, [failure_row(outcome, "build")], tally)
-            continue
-        info = outcome.record.info
-        tally.add("fates", source, info["fate"])
-        tally.add("candidates", source, info["candidates"])
-        tally.add("drops", source, info["drops"])
-        state.alive = info["samples"] > 0
-        word = "with samples" if state.alive else "without samples"
-        tally.add("videos", source, {word: 1})
+    def _hash_media(self, states: Sequence[VideoState]) -> None:
+        """Find out which bytes each video has; a disk of videos takes an hour, so each is told."""
+        started = time.monotonic()
+        unread = [state for state in states if not is_hashed(state, self.workspace)]
+        self.progress.start("hash", len(states), len(states) - len(unread))
+        waiting = {state.name for state in unread}
+        for state in states:
+            row = plan_media(state, self.config, self.workspace)
+            if row is not None:
+                self._bury(state, [row])
+            if state.name in waiting:
+                self.progress.advance("hash", Outcome(state.media or state.convert, None))
+        self.workspace.ledger.flush_hashes()
+        self.progress.finish("hash", time.monotonic() - started)
 
 
 __all__ = ["BuildResult", "Tally", "build_release", "prepare", "read_pool"]

@@ -18,6 +18,8 @@ class SourceFacts(Model):
         fates: Segments by `kind:fate`; fate is `in_clip` or why a segment is in no clip.
         candidates: Clip candidates by fate.
         drops: Questions that could not be asked, by `task:reason`.
+        corrections: Annotators' corrections by fate: `applied`, `already` in the native files,
+            `conflict`, or `without_video`.
     """
 
     card: DataCard
@@ -27,6 +29,7 @@ class SourceFacts(Model):
     fates: dict[str, int] = {}
     candidates: dict[str, int] = {}
     drops: dict[str, int] = {}
+    corrections: dict[str, int] = {}
 
 
 class SampleCount(Model):

@@ -19,6 +19,7 @@ from medvid.releases.facts import ContactSheet, ReleaseFacts
 from medvid.releases.report_tables import (
     Table,
     candidate_table,
+    correction_table,
     drop_table,
     dropped_records,
     fault_table,
@@ -123,6 +124,7 @@ def render_report(facts: ReleaseFacts) -> bytes:
         totals=_totals(facts),
         balances=balances(facts),
         buried=sum(source.videos.get("quarantined", 0) for source in facts.sources.values()),
+        corrected=any(source.corrections for source in facts.sources.values()),
         tables=_tables(facts),
         charts=_charts(facts),
         labels={name: label_bars(counts) for name, counts in sorted(facts.labels.items())},
@@ -225,6 +227,7 @@ def _tables(facts: ReleaseFacts) -> dict[str, Table]:
         "segments": segment_table(facts),
         "candidates": candidate_table(facts),
         "drops": drop_table(facts),
+        "corrections": correction_table(facts),
         "quarantine": quarantine_table(facts),
         "folders": folder_table(facts),
     }

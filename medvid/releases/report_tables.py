@@ -221,6 +221,11 @@ def drop_table(facts: ReleaseFacts) -> Table:
     return _by_source(facts, "drops", ("task", "reason"))
 
 
+def correction_table(facts: ReleaseFacts) -> Table:
+    """Annotators' corrections by fate (lines) and source (columns)."""
+    return _by_source(facts, "corrections", ("fate",))
+
+
 def _by_source(facts: ReleaseFacts, field: str, heads: tuple[str, ...]) -> Table:
     tables: list[dict[str, int]] = [getattr(source, field) for source in facts.sources.values()]
     keys = _ranked(_summed(tables))
