@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections import Counter
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,12 @@ import orjson
 import typer
 
 from annotation.agreement import Policy, Rule
+from annotation.client import LabelStudio
 from annotation.connection import DEFAULT_URL, open_server
 from annotation.jobs import Job
 from annotation.log import CorrectionLog
 from annotation.pull import load_cursors, pull_corrections
-from annotation.push import push_tasks
+from annotation.push import PushReport, push_tasks
 from annotation.server import ServerSettings, start_server
 from flows.annotate import PushQuery, make_tasks
 from medvid.cli.annotate_agreement import agreement
@@ -99,43 +101,56 @@ def init(
         console.print(f"Label Studio {version} at {server.url} is ready; corrections go to {home}")
 
 
+ReleaseArgument = Annotated[Path, typer.Argument(help="Folder of the release.")]
+JobOption = Annotated[Job, typer.Option(help="What annotators are asked.")]
+SourceOption = Annotated[list[str] | None, typer.Option(help="Only this source; repeatable.")]
+SplitOption = Annotated[str | None, typer.Option(help="Only train, val or test.")]
+TaskOption = Annotated[
+    list[str] | None, typer.Option(help="Only clips with pairs of this task; repeatable.")
+]
+VideoOption = Annotated[
+    list[str] | None, typer.Option(metavar="SOURCE/VIDEO", help="Only this video; repeatable.")
+]
+ReasonOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Only videos with a quarantine row of this reason; repeatable."),
+]
+ConflictsOption = Annotated[
+    bool, typer.Option(help="Only videos whose corrections are in conflict.")
+]
+WorstOption = Annotated[
+    Path | None,
+    typer.Option(help="Only clips a model did worst on: a json list of sample ids, worst first."),
+]
+LimitOption = Annotated[int | None, typer.Option(help="At most so many tasks, drawn by hash.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
+HideLabelsOption = Annotated[
+    bool, typer.Option(help="Show no labels of today, where agreement is measured.")
+]
+AgainOption = Annotated[
+    bool,
+    typer.Option(
+        help="Ask anew what was answered and pulled before, where labels have changed since; "
+        "--conflicts always does."
+    ),
+]
+
+
 @app.command()
 def push(
-    release: Annotated[Path, typer.Argument(help="Folder of the release.")],
-    job: Annotated[Job, typer.Option(help="What annotators are asked.")] = Job.TIMELINE,
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; repeatable.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only train, val or test.")] = None,
-    task: Annotated[
-        list[str] | None, typer.Option(help="Only clips with pairs of this task; repeatable.")
-    ] = None,
-    video: Annotated[
-        list[str] | None, typer.Option(metavar="SOURCE/VIDEO", help="Only this video; repeatable.")
-    ] = None,
-    reason: Annotated[
-        list[str] | None,
-        typer.Option(help="Only videos with a quarantine row of this reason; repeatable."),
-    ] = None,
-    conflicts: Annotated[
-        bool, typer.Option(help="Only videos whose corrections are in conflict.")
-    ] = False,
-    worst: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only clips a model did worst on: a json list of sample ids, worst first."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many tasks, drawn by hash.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    hide_labels: Annotated[
-        bool, typer.Option(help="Show no labels of today, where agreement is measured.")
-    ] = False,
-    again: Annotated[
-        bool,
-        typer.Option(
-            help="Ask anew what was answered and pulled before, where labels have changed since; "
-            "--conflicts always does."
-        ),
-    ] = False,
+    release: ReleaseArgument,
+    job: JobOption = Job.TIMELINE,
+    source: SourceOption = None,
+    split: SplitOption = None,
+    task: TaskOption = None,
+    video: VideoOption = None,
+    reason: ReasonOption = None,
+    conflicts: ConflictsOption = False,
+    worst: WorstOption = None,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    hide_labels: HideLabelsOption = False,
+    again: AgainOption = False,
     title: TitleOption = "medvid",
     home: HomeOption = DEFAULT_HOME,
     url: UrlOption = None,
@@ -165,12 +180,12 @@ def push(
             heard=lambda k, n: line.update(f"sent {k:,} of {n:,}"),
         )  # fmt: skip
     if as_json:
-        print_json({
-            "tasks": len(tasks), "sent": report.sent, "held": report.held,
-            "replaced": report.replaced, "waiting": report.waiting, "answered": report.answered,
-            "projects": report.projects,
-        })  # fmt: skip
-        return
+        print_json({"tasks": len(tasks), **asdict(report)})
+    else:
+        _print_push(report, server)
+
+
+def _print_push(report: PushReport, server: LabelStudio) -> None:
     console.print(
         f"{report.sent:,} sent, {report.held:,} there already, {report.replaced:,} of those sent "
         f"replaced older labels, {report.waiting:,} wait until their answers are pulled, "

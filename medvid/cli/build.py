@@ -26,40 +26,55 @@ ServerOption = Annotated[
 ]
 
 
+ConfigArgument = Annotated[Path | None, typer.Argument(help="A build as a yaml file.")]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=ROOT", help="A source and its native files; repeatable."),
+]
+ExtraTaskOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME:TASK",
+        help="A further task a source's labels support, e.g. cholect50:stg; repeatable.",
+    ),
+]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="The release.")]
+WorkspaceOption = Annotated[
+    Path | None, typer.Option(help="Folder of finished work [default: OUTPUT.workspace].")
+]
+MediaOption = Annotated[
+    str | None, typer.Option(help="frames, or none for labels only [default: frames].")
+]
+CorrectionsOption = Annotated[
+    Path | None, typer.Option(help="Folder of annotators' correction log, as pulled.")
+]
+WorkersOption = Annotated[int | None, typer.Option(help="Processes at a time.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of every hash choice.")]
+StandardSizeOption = Annotated[int | None, typer.Option(help="Samples of `standard`.")]
+SelfcontainedOption = Annotated[
+    bool | None,
+    typer.Option("--selfcontained/--no-selfcontained", help="Write clips with frames inline."),
+]
+PlanOption = Annotated[
+    bool, typer.Option(help="Only say what is stale, why, and what it will take.")
+]
+WaitOption = Annotated[bool, typer.Option(help="Wait for another build in the workspace.")]
+
+
 def build(
-    config: Annotated[Path | None, typer.Argument(help="A build as a yaml file.")] = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=ROOT", help="A source and its native files; repeatable."),
-    ] = None,
-    extra_task: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME:TASK",
-            help="A further task a source's labels support, e.g. cholect50:stg; repeatable.",
-        ),
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The release.")] = None,
-    workspace: Annotated[
-        Path | None, typer.Option(help="Folder of finished work [default: OUTPUT.workspace].")
-    ] = None,
-    media: Annotated[
-        str | None, typer.Option(help="frames, or none for labels only [default: frames].")
-    ] = None,
-    corrections: Annotated[
-        Path | None, typer.Option(help="Folder of annotators' correction log, as pulled.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes at a time.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every hash choice.")] = None,
-    standard_size: Annotated[int | None, typer.Option(help="Samples of `standard`.")] = None,
-    selfcontained: Annotated[
-        bool | None,
-        typer.Option("--selfcontained/--no-selfcontained", help="Write clips with frames inline."),
-    ] = None,
-    plan: Annotated[
-        bool, typer.Option(help="Only say what is stale, why, and what it will take.")
-    ] = False,
-    wait: Annotated[bool, typer.Option(help="Wait for another build in the workspace.")] = False,
+    config: ConfigArgument = None,
+    source: SourceOption = None,
+    extra_task: ExtraTaskOption = None,
+    output: OutputOption = None,
+    workspace: WorkspaceOption = None,
+    media: MediaOption = None,
+    corrections: CorrectionsOption = None,
+    workers: WorkersOption = None,
+    seed: SeedOption = None,
+    standard_size: StandardSizeOption = None,
+    selfcontained: SelfcontainedOption = None,
+    plan: PlanOption = False,
+    wait: WaitOption = False,
     server: ServerOption = True,
     as_json: JsonOption = False,
 ) -> None:

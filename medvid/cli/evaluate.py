@@ -41,61 +41,81 @@ _PROFILES: dict[str, tuple[Profile, ...]] = {
 }  # fmt: skip
 
 
+PredictionsArgument = Annotated[Path, typer.Argument(help="File of answers.")]
+TruthOption = Annotated[
+    Path, typer.Option("--truth", help="Folder of a release, or an official json with answers.")
+]
+SplitOption = Annotated[str, typer.Option(help="Split of a release.")]
+ProfileOption = Annotated[
+    Literal["official", "strict", "both"], typer.Option(help="Which rules to score by.")
+]
+JudgeOption = Annotated[
+    bool,
+    typer.Option(
+        "--judge",
+        help="Have captions judged by the model MEDVID_LLM_BASE_URL names; without "
+        "one, as --similarity.",
+    ),
+]
+SimilarityOption = Annotated[
+    bool,
+    typer.Option("--similarity", help="Compare captions by meaning alone, on its own scale."),
+]
+JudgeProfileOption = Annotated[
+    Literal["clinical", "official"], typer.Option(help="Wording of the judge.")
+]
+JudgeRepeatsOption = Annotated[
+    int, typer.Option(min=1, max=10, help="How often a checked pair is judged.")
+]
+JudgeSwapOption = Annotated[
+    bool, typer.Option("--judge-swap", help="Judge checked pairs with roles exchanged, too.")
+]
+JudgeCheckShareOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of the pairs that are checked.")
+]
+RatingsOption = Annotated[
+    Path | None,
+    typer.Option(help="Human ratings of caption pairs (CSV or JSON lines) to agree with."),
+]
+CacheOption = Annotated[
+    Path, typer.Option(help="Folder in which the judge's paid answers are kept.")
+]
+CompareOption = Annotated[
+    Path | None, typer.Option(help="Another file of answers, tested against this one.")
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json and .html.")
+]
+DrawsOption = Annotated[
+    int, typer.Option(min=0, max=100_000, help="Resamplings behind each interval.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of the resamplings.")]
+AsUploadedOption = Annotated[
+    bool,
+    typer.Option("--as-uploaded", help="Match by place even where the order is plainly lost."),
+]
+AsJsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="File of answers.")],
-    truth: Annotated[
-        Path, typer.Option("--truth", help="Folder of a release, or an official json with answers.")
-    ],
-    split: Annotated[str, typer.Option(help="Split of a release.")] = "test",
-    profile: Annotated[
-        Literal["official", "strict", "both"], typer.Option(help="Which rules to score by.")
-    ] = "both",
-    judge: Annotated[
-        bool,
-        typer.Option(
-            "--judge",
-            help="Have captions judged by the model MEDVID_LLM_BASE_URL names; without "
-            "one, as --similarity.",
-        ),
-    ] = False,
-    similarity: Annotated[
-        bool,
-        typer.Option("--similarity", help="Compare captions by meaning alone, on its own scale."),
-    ] = False,
-    judge_profile: Annotated[
-        Literal["clinical", "official"], typer.Option(help="Wording of the judge.")
-    ] = "official",
-    judge_repeats: Annotated[
-        int, typer.Option(min=1, max=10, help="How often a checked pair is judged.")
-    ] = 1,
-    judge_swap: Annotated[
-        bool, typer.Option("--judge-swap", help="Judge checked pairs with roles exchanged, too.")
-    ] = False,
-    judge_check_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the pairs that are checked.")
-    ] = 1.0,
-    ratings: Annotated[
-        Path | None,
-        typer.Option(help="Human ratings of caption pairs (CSV or JSON lines) to agree with."),
-    ] = None,
-    cache: Annotated[
-        Path, typer.Option(help="Folder in which the judge's paid answers are kept.")
-    ] = Path("judge-cache"),
-    compare: Annotated[
-        Path | None, typer.Option(help="Another file of answers, tested against this one.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json and .html.")
-    ] = None,
-    draws: Annotated[
-        int, typer.Option(min=0, max=100_000, help="Resamplings behind each interval.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the resamplings.")] = 0,
-    as_uploaded: Annotated[
-        bool,
-        typer.Option("--as-uploaded", help="Match by place even where the order is plainly lost."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    predictions: PredictionsArgument,
+    truth: TruthOption,
+    split: SplitOption = "test",
+    profile: ProfileOption = "both",
+    judge: JudgeOption = False,
+    similarity: SimilarityOption = False,
+    judge_profile: JudgeProfileOption = "official",
+    judge_repeats: JudgeRepeatsOption = 1,
+    judge_swap: JudgeSwapOption = False,
+    judge_check_share: JudgeCheckShareOption = 1.0,
+    ratings: RatingsOption = None,
+    cache: CacheOption = Path("judge-cache"),
+    compare: CompareOption = None,
+    output: OutputOption = None,
+    draws: DrawsOption = 1000,
+    seed: SeedOption = 0,
+    as_uploaded: AsUploadedOption = False,
+    as_json: AsJsonOption = False,
 ) -> None:
     """Score answers against a truth: the leaderboard's ten columns, strict ones beside them."""
     settings = EvaluationSettings(

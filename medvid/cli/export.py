@@ -11,7 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from medvid.cli.output import console, print_json
-from medvid.releases.exports import ExportFormat, ExportSettings, MediaStyle, export_release
+from medvid.releases.exports import (
+    ExportFormat,
+    ExportSettings,
+    ExportSummary,
+    MediaStyle,
+    export_release,
+)
 from schemas.errors import ConfigError
 from schemas.source import TaskName
 
@@ -53,50 +59,66 @@ class StageProgress:
             self._console.print(f"{stage:<12} {total:>9,}", markup=False)
 
 
+ReleaseArgument = Annotated[Path, typer.Argument(help="Folder of the release.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")]
+FormOption = Annotated[ExportFormat, typer.Option("--format", "-f", help="Format to write.")]
+SplitOption = Annotated[
+    list[str] | None, typer.Option(help="Only this split; may be given again. [default: all]")
+]
+SubsetOption = Annotated[
+    str, typer.Option(help="`large`, or `standard` for the balanced part of it.")
+]
+SourceOption = Annotated[
+    list[str] | None, typer.Option(help="Only this source; may be given again.")
+]
+TaskOption = Annotated[
+    list[TaskName] | None, typer.Option(help="Only this task; may be given again.")
+]
+FramesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--frames/--no-frames",
+        help="Write frames [default: yes, but for parquet and for releases of labels only].",
+    ),
+]
+MapLabelCaptionsOption = Annotated[
+    bool, typer.Option(help="Write `…_label` row types as `…_gpt` (medvidbench).")
+]
+PlainOption = Annotated[
+    bool, typer.Option(help="Only official keys and `sample_id` (medvidbench).")
+]
+MediaOption = Annotated[
+    MediaStyle | None,
+    typer.Option(
+        help="A clip as images or as one video [default: images for ms-swift, videos for "
+        "llamafactory]."
+    ),
+]
+ObjectsOption = Annotated[
+    bool, typer.Option(help="Boxes of answers as `objects` (ms-swift with images).")
+]
+ForOwnUseOption = Annotated[
+    bool,
+    typer.Option(help="Export what licences forbid to pass on; the folder then says so."),
+]
+AsJsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
 def export(
-    release: Annotated[Path, typer.Argument(help="Folder of the release.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")],
-    form: Annotated[ExportFormat, typer.Option("--format", "-f", help="Format to write.")],
-    split: Annotated[
-        list[str] | None, typer.Option(help="Only this split; may be given again. [default: all]")
-    ] = None,
-    subset: Annotated[
-        str, typer.Option(help="`large`, or `standard` for the balanced part of it.")
-    ] = "large",
-    source: Annotated[
-        list[str] | None, typer.Option(help="Only this source; may be given again.")
-    ] = None,
-    task: Annotated[
-        list[TaskName] | None, typer.Option(help="Only this task; may be given again.")
-    ] = None,
-    frames: Annotated[
-        bool | None,
-        typer.Option(
-            "--frames/--no-frames",
-            help="Write frames [default: yes, but for parquet and for releases of labels only].",
-        ),
-    ] = None,
-    map_label_captions: Annotated[
-        bool, typer.Option(help="Write `…_label` row types as `…_gpt` (medvidbench).")
-    ] = False,
-    plain: Annotated[
-        bool, typer.Option(help="Only official keys and `sample_id` (medvidbench).")
-    ] = False,
-    media: Annotated[
-        MediaStyle | None,
-        typer.Option(
-            help="A clip as images or as one video [default: images for ms-swift, videos for "
-            "llamafactory]."
-        ),
-    ] = None,
-    objects: Annotated[
-        bool, typer.Option(help="Boxes of answers as `objects` (ms-swift with images).")
-    ] = False,
-    for_own_use: Annotated[
-        bool,
-        typer.Option(help="Export what licences forbid to pass on; the folder then says so."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    release: ReleaseArgument,
+    output: OutputOption,
+    form: FormOption,
+    split: SplitOption = None,
+    subset: SubsetOption = "large",
+    source: SourceOption = None,
+    task: TaskOption = None,
+    frames: FramesOption = None,
+    map_label_captions: MapLabelCaptionsOption = False,
+    plain: PlainOption = False,
+    media: MediaOption = None,
+    objects: ObjectsOption = False,
+    for_own_use: ForOwnUseOption = False,
+    as_json: AsJsonOption = False,
 ) -> None:
     """Write a release as MedVidBench json, for ms-swift, LLaMA-Factory, webdataset or datasets.
 
@@ -119,7 +141,11 @@ def export(
             "format": form.value, "pairs": summary.pairs, "frames": summary.frames,
             "restricted": summary.restricted,
         })  # fmt: skip
-        return
+    else:
+        _print(summary, output)
+
+
+def _print(summary: ExportSummary, output: Path) -> None:
     for name, rows in summary.pairs.items():
         console.print(f"{name:<12} {rows:>9,} pairs", markup=False)
     if summary.frames > 0:

@@ -26,22 +26,31 @@ class SplitName(StrEnum):
     TEST = "test"
 
 
+FormArgument = Annotated[ImportFormat, typer.Argument(help="Format of the file.")]
+PathArgument = Annotated[
+    Path, typer.Argument(help="The file: a JSON array of rows, or JSON lines.")
+]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")]
+FramesOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder the frames were unpacked to [default: labels only]."),
+]
+SplitOption = Annotated[
+    SplitName | None,
+    typer.Option(help="Split of all rows [default: what our own exports say, else test]."),
+]
+LicenceOption = Annotated[str, typer.Option(help="Licence id of rows that do not name theirs.")]
+AsJsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
 def import_(
-    form: Annotated[ImportFormat, typer.Argument(help="Format of the file.")],
-    path: Annotated[Path, typer.Argument(help="The file: a JSON array of rows, or JSON lines.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")],
-    frames: Annotated[
-        Path | None,
-        typer.Option(help="Folder the frames were unpacked to [default: labels only]."),
-    ] = None,
-    split: Annotated[
-        SplitName | None,
-        typer.Option(help="Split of all rows [default: what our own exports say, else test]."),
-    ] = None,
-    licence: Annotated[
-        str, typer.Option(help="Licence id of rows that do not name theirs.")
-    ] = OFFICIAL_LICENCE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    form: FormArgument,
+    path: PathArgument,
+    output: OutputOption,
+    frames: FramesOption = None,
+    split: SplitOption = None,
+    licence: LicenceOption = OFFICIAL_LICENCE,
+    as_json: AsJsonOption = False,
 ) -> None:
     """Read an official MedVidBench file into samples, questions and a quarantine.
 

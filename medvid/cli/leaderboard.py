@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -37,31 +37,45 @@ _FIELDS = {
 }  # fmt: skip
 
 
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="0 for any free one.")]
+TitleOption = Annotated[str, typer.Option(help="Heading of the page.")]
+ShowTruthOption = Annotated[
+    bool, typer.Option("--show-truth", help="Show the truth beside answers: not for a test.")
+]
+PublishedOption = Annotated[
+    bool, typer.Option(help="Start with the published scores, marked as such.")
+]
+CaptionsOption = Annotated[
+    Literal["auto", "judge", "similarity", "none"],
+    typer.Option(help="Second step: the judge MEDVID_LLM_BASE_URL names, or meaning alone."),
+]
+MaxUploadMibOption = Annotated[int, typer.Option(min=1, help="Largest upload.")]
+TimeLimitOption = Annotated[float, typer.Option(min=1, help="Seconds an evaluation may take.")]
+MemoryMibOption = Annotated[int, typer.Option(min=512, help="Memory it may take.")]
+UploadsPerHourOption = Annotated[int, typer.Option(min=0, help="Of one address; 0: any.")]
+TeamUploadsPerDayOption = Annotated[int, typer.Option(min=0, help="Of one team; 0: any.")]
+WorkersOption = Annotated[int, typer.Option(min=1, max=16, help="Evaluations at a time.")]
+
+
 @app.command()
 def serve(
     context: typer.Context,
     truth: Truth,
     split: Split = "test",
     database: Database = _SQLITE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 for any free one.")] = 7860,
-    title: Annotated[str, typer.Option(help="Heading of the page.")] = "MedVidBench leaderboard",
-    show_truth: Annotated[
-        bool, typer.Option("--show-truth", help="Show the truth beside answers: not for a test.")
-    ] = False,
-    published: Annotated[
-        bool, typer.Option(help="Start with the published scores, marked as such.")
-    ] = True,
-    captions: Annotated[
-        Literal["auto", "judge", "similarity", "none"],
-        typer.Option(help="Second step: the judge MEDVID_LLM_BASE_URL names, or meaning alone."),
-    ] = "auto",
-    max_upload_mib: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 25,
-    time_limit: Annotated[float, typer.Option(min=1, help="Seconds an evaluation may take.")] = 600,
-    memory_mib: Annotated[int, typer.Option(min=512, help="Memory it may take.")] = 4096,
-    uploads_per_hour: Annotated[int, typer.Option(min=0, help="Of one address; 0: any.")] = 20,
-    team_uploads_per_day: Annotated[int, typer.Option(min=0, help="Of one team; 0: any.")] = 10,
-    workers: Annotated[int, typer.Option(min=1, max=16, help="Evaluations at a time.")] = 1,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
+    title: TitleOption = "MedVidBench leaderboard",
+    show_truth: ShowTruthOption = False,
+    published: PublishedOption = True,
+    captions: CaptionsOption = "auto",
+    max_upload_mib: MaxUploadMibOption = 25,
+    time_limit: TimeLimitOption = 600,
+    memory_mib: MemoryMibOption = 4096,
+    uploads_per_hour: UploadsPerHourOption = 20,
+    team_uploads_per_day: TeamUploadsPerDayOption = 10,
+    workers: WorkersOption = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run a leaderboard until it is interrupted.
@@ -79,12 +93,6 @@ def serve(
         "memory_mib": memory_mib << 20, "uploads_per_hour": uploads_per_hour,
         "team_uploads_per_day": team_uploads_per_day, "workers": workers,
     }  # fmt: skip
-    # What was not asked for on the command line is left to the environment.
-    asked = {
-        _FIELDS.get(name, name): value
-        for name, value in given.items()
-        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
-    }
 
     def started(url: str) -> None:
         if as_json:
@@ -94,7 +102,16 @@ def serve(
             console.print(f"leaderboard      {url}", markup=False, soft_wrap=True)
             _progress.print("Ctrl-C ends it; what was uploaded stays.", markup=False)
 
-    run(_settings(settings_type, asked), started)
+    run(_settings(settings_type, _asked_for(context, given)), started)
+
+
+def _asked_for(context: typer.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """What stood on the command line; the rest is left to the environment."""
+    return {
+        _FIELDS.get(name, name): value
+        for name, value in given.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+    }
 
 
 @app.command()
