@@ -21,26 +21,14 @@ from annotation.server import (
 )
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig, make_config
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.synthetic import write_tree
 from schemas.errors import ReleaseError
+from tests.flows.progress import Silent
 
 SECONDS = 70
 SOURCES = ("copesd", "cholect50", "cholec80cvs")
 KEPT = ("access.json", ".env", "label_studio.sqlite3")
-
-
-class Silent:
-    """Progress nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Hear nothing."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Hear nothing."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear nothing."""
 
 
 @dataclass

@@ -18,35 +18,18 @@ import webdataset as wds
 from flows.pipeline import BuildResult, build_release
 from medvid.releases.config import BuildConfig
 from medvid.releases.publish import manifest_hash, read_manifest
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
 from schemas.errors import ReleaseError
 from schemas.sample import Sample, frame_key
+from tests.flows.progress import Counting
 
 Make = Callable[..., BuildConfig]
 
 
-class Silent:
-    """Progress that counts the units each stage ran."""
-
-    def __init__(self) -> None:
-        self.ran: dict[str, int] = {}
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Remember that the stage was there."""
-        self.ran.setdefault(stage, 0)
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Count a unit."""
-        self.ran[stage] += 1
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear the end."""
-
-
 def run(config: BuildConfig) -> tuple[BuildResult, dict[str, int]]:
-    progress = Silent()
+    progress = Counting()
     return build_release(config, LocalExecutor(config.workers), progress), progress.ran
 
 

@@ -13,28 +13,16 @@ from annotation.log import CorrectionLog
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig
 from medvid.releases.publish import read_manifest
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from medvid.releases.workspace import Workspace
 from medvid.shards import ReleaseReader
 from schemas.annotation import VideoAnnotation
 from schemas.correction import Correction, CorrectionKind
 from schemas.sample import Sample
+from tests.flows.progress import Silent
 
 Make = Callable[..., BuildConfig]
-
-
-class Silent:
-    """Progress nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Hear nothing."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Hear nothing."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear nothing."""
 
 
 @pytest.fixture
@@ -157,7 +145,9 @@ def test_a_conflict_and_a_video_that_is_gone_are_in_the_quarantine(config: Build
         (annotation.video.video_id, "correction_conflict"),
         ("not-here-any-more", "correction_without_video"),
     }
-    assert result.tally.corrections["nurvid"] == {"conflict": 1}
+    assert result.tally.corrections["nurvid"] == {"conflict": 1, "without_video": 1}
+    page = (config.output / "report.html").read_text(encoding="utf-8")
+    assert "Annotators' corrections" in page or "Annotators&#39; corrections" in page
 
 
 def test_the_command_line_takes_a_log_and_refuses_a_touched_one(

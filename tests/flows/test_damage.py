@@ -14,9 +14,10 @@ import pytest
 from flows.pipeline import BuildResult, build_release
 from medvid.releases.config import BuildConfig
 from medvid.releases.publish import manifest_hash
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from schemas.errors import MalformedSourceError, MissingSourceError
+from tests.flows.progress import Counting
 
 Make = Callable[..., BuildConfig]
 Plant = Callable[[Path], object]
@@ -41,26 +42,8 @@ ANNOTATIONS = "annotations/NurViD_annotations.json"
 VIDEOS = "dataset/Original_videos"
 
 
-class Silent:
-    """Progress that counts the units each stage ran."""
-
-    def __init__(self) -> None:
-        self.ran: dict[str, int] = {}
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Remember that the stage was there."""
-        self.ran.setdefault(stage, 0)
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Count a unit."""
-        self.ran[stage] += 1
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear the end."""
-
-
 def build(config: BuildConfig) -> tuple[BuildResult, dict[str, int]]:
-    progress = Silent()
+    progress = Counting()
     return build_release(config, LocalExecutor(config.workers), progress), progress.ran
 
 

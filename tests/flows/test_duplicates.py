@@ -1,7 +1,6 @@
 """Copies among encoded videos are found through the build's own stages, once for known bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from flows.duplicates import load_fingerprint, media_edges, plan_search, search_
 from flows.sources import VideoState, is_hashed, plan_media
 from flows.stages import convert_unit
 from medvid.releases.config import BuildConfig, SourceConfig, make_config
-from medvid.releases.units import LocalExecutor, Outcome, Unit, run_stage
+from medvid.releases.units import LocalExecutor, Unit, run_stage
 from medvid.releases.workspace import Workspace
 from medvid.synthetic.encoding import write_h264
 from medvid.synthetic.footage import Alteration, Film, copy_film, draw_moment, shoot
 from schemas.errors import ReleaseError
 from schemas.timeline import TimeBase
 from schemas.video import MediaKind, MediaRef, Recording, Video
+from tests.flows.progress import Counting
 
 SIZE = (128, 96)
 CHANGES = {
@@ -36,24 +36,6 @@ def film_of(number: int) -> Film:
     theatre = {2: 1, 6: 5}.get(number, number)
     still_s = 22.0 if number in (5, 6) else 0.0
     return Film(number, theatre, 55, 5, SIZE, fixed=number in (1, 2, 5, 6), still_s=still_s)
-
-
-@dataclass
-class Heard:
-    """Progress that counts the units each stage ran."""
-
-    ran: dict[str, int] = field(default_factory=dict)
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Remember that the stage was there."""
-        self.ran.setdefault(stage, 0)
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Count a unit."""
-        self.ran[stage] += 1
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear the end."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +72,7 @@ def state_of(name: str, root: Path, *, frames: bool = False) -> VideoState:
 
 
 def check(
-    states: Sequence[VideoState], config: BuildConfig, workspace: Workspace, heard: Heard
+    states: Sequence[VideoState], config: BuildConfig, workspace: Workspace, heard: Counting
 ) -> None:
     for state in states:
         assert plan_media(state, config, workspace) is None
@@ -107,7 +89,7 @@ def config(root: Path, tmp_path: Path) -> BuildConfig:
 
 def test_copies_are_joined_and_others_are_not(root: Path, config: BuildConfig) -> None:
     names = [*(f"film{number}" for number in range(1, 8)), *CHANGES]
-    heard = Heard()
+    heard = Counting()
     with Workspace(config.workspace) as workspace:
         states = [state_of(name, root) for name in names]
         states.append(state_of("images", root, frames=True))
@@ -131,7 +113,7 @@ def test_copies_are_joined_and_others_are_not(root: Path, config: BuildConfig) -
 def test_frame_times_come_from_the_time_base(root: Path, config: BuildConfig) -> None:
     with Workspace(config.workspace) as workspace:
         states = [state_of("film1", root), state_of("images", root, frames=True)]
-        check(states, config, workspace, Heard())
+        check(states, config, workspace, Counting())
         unit = plan_search(states, workspace)
         assert unit is not None
         video, images = (load_fingerprint(item) for item in unit.payload)
@@ -144,7 +126,7 @@ def test_without_media_there_are_no_edges(root: Path, config: BuildConfig) -> No
     with Workspace(config.workspace) as workspace:
         states = [state_of("film1", root), state_of("film2", root)]
         assert media_edges(states, workspace) == ()
-        search_duplicates(states, workspace, LocalExecutor(1), Heard())
+        search_duplicates(states, workspace, LocalExecutor(1), Counting())
 
 
 def test_edges_are_not_guessed_before_the_search(root: Path, config: BuildConfig) -> None:
@@ -153,6 +135,6 @@ def test_edges_are_not_guessed_before_the_search(root: Path, config: BuildConfig
         for state in states:
             plan_media(state, config, workspace)
         units = [state.media for state in states if state.media is not None]
-        run_stage(workspace, "media", units, LocalExecutor(2), Heard())
+        run_stage(workspace, "media", units, LocalExecutor(2), Counting())
         with pytest.raises(ReleaseError, match="not done yet"):
             media_edges(states, workspace)

@@ -15,25 +15,13 @@ import pytest
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig, make_config
 from medvid.releases.publish import manifest_hash
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from medvid.synthetic import write_tree
+from tests.flows.progress import Silent
 
 MARK = "MEDVID_KILL_TEST"
 """Environment variable by which the processes of one build are known, whatever their group."""
-
-
-class Silent:
-    """Progress that nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Ignore it."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Ignore it."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Ignore it."""
 
 
 def make(folder: Path, native: Path) -> BuildConfig:

@@ -8,22 +8,10 @@ import pytest
 
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from schemas.errors import ConfigError
-
-
-class Silent:
-    """Progress nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Hear nothing."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Hear nothing."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear nothing."""
+from tests.flows.progress import Silent
 
 
 def _config(

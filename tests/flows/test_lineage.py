@@ -11,24 +11,12 @@ import pytest
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig
 from medvid.releases.publish import manifest_hash, read_manifest
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from schemas.errors import ConfigError, ReleaseError
+from tests.flows.progress import Silent
 
 Make = Callable[..., BuildConfig]
-
-
-class Silent:
-    """Progress nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Hear nothing."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Hear nothing."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Hear nothing."""
 
 
 def build(config: BuildConfig) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from medvid.releases.config import BuildConfig
 from medvid.releases.publish import manifest_hash
+from tests.flows.progress import Silent
 
 Make = Callable[..., BuildConfig]
 
@@ -89,12 +90,7 @@ def test_ephemeral_and_running_server_build_what_no_server_builds(
     native: Path, small_build: Make, tmp_path: Path, server: str
 ) -> None:
     from flows.pipeline import build_release
-    from medvid.releases.units import LocalExecutor, Outcome
-
-    class Silent:
-        def start(self, stage: str, total: int, done: int) -> None: ...
-        def advance(self, stage: str, outcome: Outcome) -> None: ...
-        def finish(self, stage: str, seconds: float) -> None: ...
+    from medvid.releases.units import LocalExecutor
 
     hashes = set()
     for name in ("plain", "ephemeral", "running"):

@@ -10,11 +10,12 @@ import pytest
 
 from flows.pipeline import build_release
 from medvid.releases.config import BuildConfig
-from medvid.releases.units import LocalExecutor, Outcome
+from medvid.releases.units import LocalExecutor
 from medvid.releases.verify import verify_release
 from medvid.shards import ReleaseReader
 from schemas.errors import SplitError
 from schemas.tables import LEFT_OUT, read_table
+from tests.flows.progress import Silent
 
 Make = Callable[..., BuildConfig]
 QUOTAS = {"cholect50": 60, "cholectrack20": 50, "nurvid": 20}
@@ -23,19 +24,6 @@ SIZED = {
     "quotas": QUOTAS, "test_counts": COUNTS, "standard_size": 30,
     "subsets": {"rl": {"size": 10, "tasks": ["tal", "stg"]}},
 }  # fmt: skip
-
-
-class Silent:
-    """Progress that nobody hears."""
-
-    def start(self, stage: str, total: int, done: int) -> None:
-        """Ignore it."""
-
-    def advance(self, stage: str, outcome: Outcome) -> None:
-        """Ignore it."""
-
-    def finish(self, stage: str, seconds: float) -> None:
-        """Ignore it."""
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ ROW: dict[str, Any] = {
     "dataset_name": "AVOS",
     "data_source": "AVOS",
     "train": False,
-    "video": [f"/root/AVOS/frames_15fps/kcOqlifSukA/{n}.jpg" for n in (22425, 22440, 22455)],
+    "video": [f"/data/AVOS/frames_15fps/kcOqlifSukA/{n}.jpg" for n in (22425, 22440, 22455)],
     "sampled_video_frames": [22425, 22440, 22455],
     "conversations": [
         {"from": "human", "value": "<video>\nWhen does cutting happen?"},
