@@ -47,6 +47,18 @@ PART_FILE = "frames.part"
 MEMBERS_FILE = "members.json"
 
 
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Keep the cycle collector still: labels and samples hold no cycles for it to find."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 @dataclass(frozen=True, slots=True)
 class ConvertPayload:
     """A recording to convert.
@@ -62,6 +74,11 @@ class ConvertPayload:
 
 def convert_unit(work: Path, payload: ConvertPayload) -> dict[str, Any]:
     """Convert one recording; what cannot be read becomes quarantine rows."""
+    with _collector_resting():
+        return _convert_recording(work, payload)
+
+
+def _convert_recording(work: Path, payload: ConvertPayload) -> dict[str, Any]:
     recording = payload.recording
     try:
         annotation = get_converter(recording.source).convert(recording)
@@ -195,18 +212,6 @@ class PairsPayload:
     captions: CaptionSettings
     settings: TaskSettings
     fixes: Path | None = None
-
-
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """Keep the cycle collector still: samples hold no cycles, and it would walk all of them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def pairs_unit(work: Path, payload: PairsPayload) -> dict[str, Any]:

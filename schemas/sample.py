@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import field_serializer, field_validator, model_validator
+from pydantic import (
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from schemas.clip import Clip
 from schemas.hashing import canonical_json, stable_id
@@ -14,6 +20,29 @@ from schemas.source import TaskName
 
 NO_REGION = (-1.0, -1.0, -1.0, -1.0)
 """`region_xyxy` of a sample that asks about no box."""
+
+
+class _CheckedOnce:
+    """Passes tuples that were found legal before, known by the object itself.
+
+    All samples of a clip hold the clip's own two tuples, hundreds of numbers each; an immutable
+    object that was legal stays legal.
+    """
+
+    def __init__(self, keep: int = 8) -> None:
+        self._keep = keep
+        self._held: dict[int, tuple[int, ...]] = {}
+
+    def __call__(self, value: object, check: ValidatorFunctionWrapHandler) -> tuple[int, ...]:
+        if isinstance(value, tuple) and self._held.get(id(value)) is value:
+            return value
+        legal: tuple[int, ...] = check(value)
+        if isinstance(value, tuple) and all(type(number) is int for number in value):
+            self._held[id(value)] = value  # held, so that its id cannot become another's
+            if len(self._held) > self._keep:
+                del self._held[next(iter(self._held))]
+            return value
+        return legal
 
 
 class Sample(Model):
@@ -76,8 +105,8 @@ class Sample(Model):
     rate_den: int
     tick_rate_num: int
     tick_rate_den: int
-    frame_index: tuple[FrameIndex, ...]
-    frame_tick: tuple[Tick, ...]
+    frame_index: Annotated[tuple[FrameIndex, ...], WrapValidator(_CheckedOnce())]
+    frame_tick: Annotated[tuple[Tick, ...], WrapValidator(_CheckedOnce())]
     width: int
     height: int
     region_frame: int = -1
