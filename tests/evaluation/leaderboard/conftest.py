@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,63 +13,28 @@ from medvid.evaluation.leaderboard.registration import Registration
 from medvid.evaluation.leaderboard.settings import LeaderboardSettings
 from medvid.evaluation.leaderboard.store import BoardStore
 from medvid.evaluation.truth import Truth, load_truth
-
-Row = dict[str, Any]
-SECRET = "zygomatic"
-"""A word that stands in the truth alone: wherever it is seen, the truth has left the server."""
+from tests.evaluation.leaderboard.visits import SECRET
+from tests.evaluation.official_rows import (
+    Row,
+    grounding_row,
+    localisation_row,
+    next_action_row,
+    summary_row,
+    view_row,
+)
 
 VIDEOS = ("VsKw5d-4rq8", "SublDZXJ7p4", "sL5tVxz89i4", "XnkQgjOM5RU")
 
 
-def make_row(row_id: str, qa_type: str, question: str, answer: str, struc_info: object = None,
-             *, dataset: str = "AVOS", video: str = "") -> Row:  # fmt: skip
-    row: Row = {
-        "id": row_id, "qa_type": qa_type, "dataset_name": dataset, "data_source": dataset,
-        "train": False, "video": [f"{{DATA_ROOT}}/{row_id[:8]}/{n}.jpg" for n in range(60)],
-        "sampled_video_frames": list(range(60)),
-        "conversations": [
-            {"from": "human", "value": f"<video>\n{question}"}, {"from": "gpt", "value": answer},
-        ],
-        "metadata": {"video_id": video or row_id.split("&&")[0], "fps": "1.0"}, "is_RC": False,
-        "RC_info": None,
-    }  # fmt: skip
-    if struc_info is not None:
-        row["struc_info"] = struc_info
-    return row
-
-
 def video_rows(number: int, video: str) -> list[Row]:
     """Five tasks on one clip; true captions hold the secret word."""
-    clip = f"{video}&&0&&900&&1.0"
-    boxes = {f"{t}.0": [10.0 + number, 20.0, 200.0, 220.5 + t] for t in (1, 5, 9)}
     return [
-        make_row(
-            clip, "tal", "The video may show ['cutting', 'tying']. When can I see cutting?",
-            f"{number}.0-{number + 7}.0 seconds.",
-            [{"action": "cutting", "spans": [{"start": number, "end": number + 7}]}],
-        ),
-        make_row(
-            f"1.0${video}$0$900", "stg",
-            "Track the hook from 1 to 9 seconds, predicting its location every 4 seconds.",
-            " ".join(f"{t} seconds: {box}" for t, box in boxes.items()),
-            [{"start": 1.0, "end": 9.0, "stride": 4, "object": "hook", "bbox_dict": boxes}],
-            dataset="CholecTrack20", video=video,
-        ),
-        make_row(
-            clip, "next_action",
-            "The procedure includes the following step list: ['cutting', 'tying', 'suturing']. "
-            "What comes next after the current video?", ("cutting", "tying")[number % 2],
-        ),
-        make_row(clip, "video_summary_gemini", "Summarise.", f"The {SECRET} arch, case {number}."),
-        make_row(
-            clip, "cvs_assessment", "Score the view.",
-            f"Two structures: {number % 3}, Cystic plate: 0, Hepatocystic triangle: 1",
-            [{"cvs_scores": {
-                "two_structures": number % 3, "cystic_plate": 0, "hepatocystic_triangle": 1,
-                "critical_view": 0}}],
-            dataset="Cholec80_CVS", video=f"video{number + 10}",
-        ),
-    ]  # fmt: skip
+        localisation_row(video, "cutting", number),
+        grounding_row(video, number, (1.0, 5.0, 9.0)),
+        next_action_row(video, number),
+        summary_row(video, f"The {SECRET} arch, case {number}."),
+        view_row(video, number),
+    ]
 
 
 @pytest.fixture(scope="session")
