@@ -149,9 +149,27 @@ def _write_index(
     standard: Sequence[ShardFile],
     media: Sequence[ShardFile],
 ) -> None:
+    rows = table_of(_sample_rows(samples, large, standard), SAMPLES)
+    write_table(root / "index" / "samples.parquet", rows, SAMPLES)
+    frames = [
+        {
+            "source": SOURCE, "video_id": member.key.split("_")[1],
+            "index": int(member.key.split("_")[2]), "tick": int(member.key.split("_")[2]),
+            "shard": f"media/{shard.name}", "offset": member.offset, "size": member.size,
+            "width": 48, "height": 32, "key": member.key,
+        }
+        for shard in media
+        for member in shard.members
+    ]  # fmt: skip
+    write_table(root / "index" / "frames.parquet", table_of(frames, FRAMES), FRAMES)
+
+
+def _sample_rows(
+    samples: dict[str, list[Sample]], large: Sequence[ShardFile], standard: Sequence[ShardFile]
+) -> list[dict[str, object]]:
     by_id = {s.sample_id: s for each in samples.values() for s in each}
     in_standard = {m.key: (f"standard/{s.name}", m) for s in standard for m in s.members}
-    rows = []
+    rows: list[dict[str, object]] = []
     for shard in large:
         for member in shard.members:
             sample = by_id[member.key]
@@ -171,15 +189,4 @@ def _write_index(
                     "answer_chars": len(sample.answer),
                 }
             )
-    write_table(root / "index" / "samples.parquet", table_of(rows, SAMPLES), SAMPLES)
-    frames = [
-        {
-            "source": SOURCE, "video_id": member.key.split("_")[1],
-            "index": int(member.key.split("_")[2]), "tick": int(member.key.split("_")[2]),
-            "shard": f"media/{shard.name}", "offset": member.offset, "size": member.size,
-            "width": 48, "height": 32, "key": member.key,
-        }
-        for shard in media
-        for member in shard.members
-    ]  # fmt: skip
-    write_table(root / "index" / "frames.parquet", table_of(frames, FRAMES), FRAMES)
+    return rows
