@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ from schemas.hashing import canonical_json, stable_id
 from schemas.scalars import SCHEMA_VERSION, Label, Model
 
 _FILE: Final = "annotations.jsonl"
+_RESTORE: Final = (
+    "Restore the file from a copy, or delete it and `cursors.json`: the next pull reads everything "
+    "again."
+)
 
 
 class PulledAnnotation(Model):
@@ -62,23 +67,41 @@ class Archive:
     def append(self, annotations: Iterable[PulledAnnotation]) -> list[PulledAnnotation]:
         """Add annotations, leaving out versions that are there; returns those that were new.
 
-        A line torn by a kill is cut off first.
+        A line torn by a kill or a full disk is cut off first.
+
+        Raises:
+            CorrectionError: A line is no annotation, or the file cannot be written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.seek(0)
-            content = handle.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            handle.truncate(len(whole))
-            known = {orjson.loads(line)["version_id"] for line in whole.splitlines()}
-            new = {a.version_id: a for a in annotations if a.version_id not in known}
-            handle.seek(0, os.SEEK_END)
-            for version_id, annotation in new.items():
-                row = {"version_id": version_id, "annotation": annotation.model_dump(mode="json")}
-                handle.write(canonical_json(row) + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: what a full disk refused would be written once more by closing the file.
+            with self._path.open("a+b", buffering=0) as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                return self._append(handle, annotations)
+        except OSError as error:
+            raise CorrectionError(
+                f"cannot be written: {error.strerror}.", source=_FILE,
+                action="Free the disk or give write access, and pull again: nothing is lost or "
+                "doubled.",
+            ) from error  # fmt: skip
+
+    def _append(
+        self, handle: FileIO, annotations: Iterable[PulledAnnotation]
+    ) -> list[PulledAnnotation]:
+        handle.seek(0)
+        content = handle.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        handle.truncate(len(whole))
+        known = {_version(line, n) for n, line in enumerate(whole.splitlines(), start=1)}
+        new = {a.version_id: a for a in annotations if a.version_id not in known}
+        rows = [
+            {"version_id": version_id, "annotation": annotation.model_dump(mode="json")}
+            for version_id, annotation in new.items()
+        ]
+        left = memoryview(b"".join(canonical_json(row) + b"\n" for row in rows))
+        while left:
+            left = left[handle.write(left) :]
+        os.fsync(handle.fileno())
         return list(new.values())
 
     def __iter__(self) -> Iterator[PulledAnnotation]:
@@ -95,12 +118,10 @@ class Archive:
                     return
                 try:
                     yield PulledAnnotation.model_validate(orjson.loads(line)["annotation"])
-                except (ValidationError, orjson.JSONDecodeError, KeyError) as error:
+                except (ValidationError, orjson.JSONDecodeError, KeyError, TypeError) as error:
                     raise CorrectionError(
-                        f"not an annotation: {error}.", source=_FILE, line=number,
-                        action="Restore the file from a copy, or delete it and `cursors.json`: "
-                        "the next pull reads everything again.",
-                    ) from error  # fmt: skip
+                        f"not an annotation: {error}.", source=_FILE, line=number, action=_RESTORE
+                    ) from error
 
     def latest(self) -> list[PulledAnnotation]:
         """The newest version of each annotation, by id."""
@@ -110,3 +131,12 @@ class Archive:
             if held is None or held.when <= annotation.when:
                 newest[annotation.annotation_id] = annotation
         return [newest[name] for name in sorted(newest)]
+
+
+def _version(line: bytes, number: int) -> str:
+    try:
+        return str(orjson.loads(line)["version_id"])
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise CorrectionError(
+            f"not an annotation: {error}.", source=_FILE, line=number, action=_RESTORE
+        ) from error

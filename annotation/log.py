@@ -25,11 +25,13 @@ from pydantic import ValidationError
 
 from schemas.correction import Correction
 from schemas.errors import CorrectionError
-from schemas.hashing import canonical_json
+from schemas.hashing import ID_HEX, canonical_json
 from schemas.scalars import SCHEMA_VERSION
 
 _PART_NAME: Final = re.compile(r"(\d{6})-([0-9a-f]{16})\.jsonl")
 _LOCK: Final = ".lock"
+_FIELDS: Final = tuple(f'"{name}":'.encode() for name in sorted(Correction.model_fields))
+_AGAIN: Final = "Free the disk or give write access, and pull again: nothing is lost or doubled."
 _RESTORE: Final = "Restore the log's folder from a copy; parts are never edited by hand."
 
 
@@ -49,6 +51,7 @@ class CorrectionLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._ids_of: dict[str, frozenset[str]] = {}
 
     def append(self, corrections: Iterable[Correction]) -> int:
         """Add corrections as one new part, leaving out those the log already holds.
@@ -61,15 +64,19 @@ class CorrectionLog:
         Raises:
             CorrectionError: The log was changed by hand, or cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            known = {correction.correction_id for correction in self}
-            new: dict[str, Correction] = {}
-            for correction in corrections:
-                if correction.correction_id not in known:
-                    new.setdefault(correction.correction_id, correction)
-            if new:
-                self._write_part(list(new.values()))
+        with _naming_faults(self.folder.name, "written", _AGAIN):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                known: set[str] = set()
+                head, number = None, 0
+                for number, (name, content, head) in enumerate(self._contents(), start=1):  # noqa: B007
+                    known |= self._ids(name, content, head)
+                new: dict[str, Correction] = {}
+                for correction in corrections:
+                    if correction.correction_id not in known:
+                        new.setdefault(correction.correction_id, correction)
+                if new:
+                    self._write_part(number + 1, head, list(new.values()))
         return len(new)
 
     def head(self) -> str | None:
@@ -79,9 +86,20 @@ class CorrectionLog:
             CorrectionError: The log was changed by hand.
         """
         head = None
-        for part in self._parts():
-            head = hashlib.sha256(self._read(part, head)).hexdigest()
+        for _, _, head in self._contents():  # noqa: B007
+            pass
         return head
+
+    def snapshot(self) -> tuple[str | None, list[Correction]]:
+        """The head and every correction it stands for, of one reading: pulls may go on meanwhile.
+
+        Raises:
+            CorrectionError: The log was changed by hand, or holds a line that is no correction.
+        """
+        head, found = None, list[Correction]()
+        for name, content, head in self._contents():  # noqa: B007
+            found += (_correction(line, name, number) for number, line in _lines(content))
+        return head, found
 
     def __iter__(self) -> Iterator[Correction]:
         """Yield every correction, oldest part first.
@@ -89,33 +107,44 @@ class CorrectionLog:
         Raises:
             CorrectionError: The log was changed by hand, or holds a line that is no correction.
         """
-        head = None
-        for part in self._parts():
-            content = self._read(part, head)
-            head = hashlib.sha256(content).hexdigest()
-            for number, line in enumerate(content.splitlines()[1:], start=2):
-                yield _correction(line, part.path.name, number)
+        for name, content, _ in self._contents():
+            for number, line in _lines(content):
+                yield _correction(line, name, number)
 
     def of_video(self, source: str, video_id: str) -> list[Correction]:
         """Corrections of one video, oldest first, without building those of others."""
         wanted = (f'"source":"{source}"'.encode(), f'"video_id":"{video_id}"'.encode())
         found = []
+        for name, content, _ in self._contents():
+            for number, line in _lines(content):
+                if all(text in line for text in wanted):
+                    correction = _correction(line, name, number)
+                    if (correction.source, correction.video_id) == (source, video_id):
+                        found.append(correction)
+        return found
+
+    def _contents(self) -> Iterator[tuple[str, bytes, str]]:
+        """Name, bytes and SHA-256 of each part in order, having checked that each follows."""
         head = None
         for part in self._parts():
             content = self._read(part, head)
             head = hashlib.sha256(content).hexdigest()
-            for number, line in enumerate(content.splitlines()[1:], start=2):
-                if all(text in line for text in wanted):
-                    correction = _correction(line, part.path.name, number)
-                    if (correction.source, correction.video_id) == (source, video_id):
-                        found.append(correction)
-        return found
+            yield part.path.name, content, head
+
+    def _ids(self, name: str, content: bytes, sha256: str) -> frozenset[str]:
+        """Ids of a part's corrections; a part never changes, so that its ids are read once."""
+        if sha256 not in self._ids_of:
+            lines = _lines(content)
+            self._ids_of[sha256] = frozenset(_id_of(line, name, number) for number, line in lines)
+        return self._ids_of[sha256]
 
     def _parts(self) -> list[_Part]:
         if not self.folder.is_dir():
             return []
         found = []
-        for path in self.folder.iterdir():
+        with _naming_faults(self.folder.name, "read", "Make the folder readable."):
+            paths = list(self.folder.iterdir())
+        for path in paths:
             match = _PART_NAME.fullmatch(path.name)
             if match:
                 found.append(_Part(int(match[1]), path, match[2]))
@@ -128,34 +157,39 @@ class CorrectionLog:
         return found
 
     def _read(self, part: _Part, parent: str | None) -> bytes:
-        content = part.path.read_bytes()
+        name = part.path.name
+        with _naming_faults(name, "read", "Make the folder readable, or restore it from a copy."):
+            content = part.path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] != part.stamp:
             raise CorrectionError(
-                "the part is not what it was when it was written.",
-                source=part.path.name, action=_RESTORE,
-            )  # fmt: skip
-        header = orjson.loads(content.partition(b"\n")[0])
-        if header["schema_version"] != SCHEMA_VERSION:
+                "the part is not what it was when it was written.", source=name, action=_RESTORE
+            )
+        try:
+            header = orjson.loads(content.partition(b"\n")[0])
+            version, follows = header["schema_version"], header["parent"]
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise CorrectionError(
-                f"schema_version {header['schema_version']}, this code reads {SCHEMA_VERSION}.",
-                source=part.path.name, line=1, action="Use the version that wrote it.",
-            )  # fmt: skip
-        if header["parent"] != parent:
+                "the part has no header.", source=name, line=1, action=_RESTORE
+            ) from error
+        if version != SCHEMA_VERSION:
             raise CorrectionError(
-                "the part does not follow the one before it.",
-                source=part.path.name, line=1, action=_RESTORE,
+                f"schema_version {version}, this code reads {SCHEMA_VERSION}.",
+                source=name, line=1, action="Use the version that wrote it.",
             )  # fmt: skip
+        if follows != parent:
+            raise CorrectionError(
+                "the part does not follow the one before it.", source=name, line=1, action=_RESTORE
+            )
         return content
 
-    def _write_part(self, corrections: Sequence[Correction]) -> None:
+    def _write_part(
+        self, number: int, parent: str | None, corrections: Sequence[Correction]
+    ) -> None:
         header = {
-            "schema_version": SCHEMA_VERSION,
-            "parent": self.head(),
-            "corrections": len(corrections),
-        }
+            "schema_version": SCHEMA_VERSION, "parent": parent, "corrections": len(corrections),
+        }  # fmt: skip
         lines = [header, *(correction.model_dump(mode="json") for correction in corrections)]
         content = b"".join(canonical_json(line) + b"\n" for line in lines)
-        number = len(self._parts()) + 1
         name = f"{number:06d}-{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
         aside = self.folder / f".{name}.partial"
         with aside.open("wb") as handle:
@@ -171,6 +205,32 @@ class CorrectionLog:
             for stale in self.folder.glob(".*.partial"):
                 stale.unlink()
             yield
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Corrections of a part with their line numbers; the first line is its header."""
+    return enumerate(content.splitlines()[1:], start=2)
+
+
+@contextmanager
+def _naming_faults(name: str, what: str, action: str) -> Iterator[None]:
+    """Turn what the file system refuses into one error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise CorrectionError(
+            f"cannot be {what}: {error.strerror}.", source=name, action=action
+        ) from error
+
+
+def _id_of(line: bytes, name: str, number: int) -> str:
+    """A correction's id by its line, whose bytes are what the id is a hash of.
+
+    A line that lacks a field, as older ones may, is read in full: the id counts the default.
+    """
+    if all(text in line for text in _FIELDS):
+        return hashlib.sha256(b'["correction",' + line + b"]").hexdigest()[:ID_HEX]
+    return _correction(line, name, number).correction_id
 
 
 def _correction(line: bytes, name: str, number: int) -> Correction:

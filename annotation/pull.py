@@ -100,6 +100,7 @@ def _pull(
     names = server.users()
     log, archive = CorrectionLog(home / "corrections"), Archive(home / "pulled")
     cursors = load_cursors(home)
+    history = _History(log)
     for project in server.projects():
         if title is not None and not project.title.startswith(title):
             continue
@@ -114,13 +115,13 @@ def _pull(
             new = archive.append(annotation for _, found in read for annotation in found)
             report.annotations += len(new)
             report.skipped += sum(annotation.skipped for annotation in new)
-            history = _by_task(log)
             fresh = [
                 correction
                 for task, found in read
                 for correction in _decide(task, found, history, policy, report)
             ]
             report.corrections += log.append(fresh)
+            history.add(fresh)
             if heard is not None:
                 heard(project.title, report.tasks)
         if newest is not None:
@@ -199,17 +200,28 @@ def _name(user: object, names: dict[int, str]) -> str:
     return names.get(int(str(number)), f"user {number}") if number is not None else "unknown"
 
 
-def _by_task(log: CorrectionLog) -> dict[str, list[Correction]]:
-    found: dict[str, list[Correction]] = {}
-    for correction in log:
-        found.setdefault(correction.task_id, []).append(correction)
-    return found
+class _History:
+    """The log's corrections by task, read once: no other pull writes while this one does."""
+
+    def __init__(self, log: CorrectionLog) -> None:
+        self._by_task: dict[str, dict[str, Correction]] = {}
+        self.add(log)
+
+    def add(self, corrections: Iterable[Correction]) -> None:
+        """Take in corrections the log now holds; as there, each counts once."""
+        for correction in corrections:
+            of_task = self._by_task.setdefault(correction.task_id, {})
+            of_task.setdefault(correction.correction_id, correction)
+
+    def of_task(self, task_id: str) -> list[Correction]:
+        """Corrections of a task, oldest first."""
+        return list(self._by_task.get(task_id, {}).values())
 
 
 def _decide(
     task: AnnotationTask,
     found: Sequence[PulledAnnotation],
-    history: dict[str, list[Correction]],
+    history: _History,
     policy: Policy,
     report: PullReport,
 ) -> list[Correction]:
@@ -232,7 +244,7 @@ def _decide(
     if outcome is None:
         report.waiting += 1
         return []
-    earlier = history.get(task.task_key, [])
+    earlier = history.of_task(task.task_key)
     fresh = []
     for annotation, corrections in outcome:
         own = [

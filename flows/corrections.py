@@ -36,11 +36,11 @@ def read_log(folder: Path | None) -> tuple[str | None, dict[VideoName, tuple[Cor
     """
     if folder is None:
         return None, {}
-    log = CorrectionLog(folder)
+    head, corrections = CorrectionLog(folder).snapshot()
     found: dict[VideoName, list[Correction]] = {}
-    for correction in log:
+    for correction in corrections:
         found.setdefault(f"{correction.source}/{correction.video_id}", []).append(correction)
-    return log.head(), {name: tuple(rows) for name, rows in found.items()}
+    return head, {name: tuple(rows) for name, rows in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
