@@ -1,6 +1,7 @@
 """Annotated scalars and the base model every shared type is built on."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,3 +33,18 @@ class Model(BaseModel):
     """Immutable record that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy, leaving behind what was computed from the fields and kept: an id, say.
+
+        pydantic copies the whole `__dict__`, so that a changed copy would carry the old id.
+
+        Args:
+            update: Fields to replace, unchecked.
+            deep: Whether values are copied too.
+        """
+        copy = super().model_copy(update=update, deep=deep)
+        fields = type(self).model_fields
+        for name in [name for name in copy.__dict__ if name not in fields]:
+            del copy.__dict__[name]
+        return copy

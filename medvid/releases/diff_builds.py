@@ -6,11 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import polars as pl
 
+from medvid.releases.documents import BUILD_FILE, load_build
 from medvid.releases.publish import manifest_hash, read_manifest
-from schemas.errors import ReleaseError
 from schemas.scalars import Model
 
 Names = tuple[str, ...]
@@ -116,17 +115,7 @@ class Side:
     @cached_property
     def build(self) -> Values:
         """What decided its bytes; empty for a release that was imported, not built."""
-        path = self.root / "build.json"
-        if not path.is_file():
-            return {}
-        try:
-            found: Values = orjson.loads(path.read_bytes())
-        except orjson.JSONDecodeError as error:
-            raise ReleaseError(
-                "build.json cannot be read.", source=self.root.name,
-                action="`medvid verify` names what is damaged; build the release again.",
-            ) from error  # fmt: skip
-        return found
+        return load_build(self.root) if (self.root / BUILD_FILE).is_file() else {}
 
     def scan(self, table: str) -> pl.LazyFrame | None:
         """A table of the release, None where it has none."""

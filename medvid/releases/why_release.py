@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from medvid.releases.documents import load_build, load_proof, naming_damage
 from medvid.releases.publish import manifest_hash, read_manifest
 from medvid.releases.why_native import LEDGER_FILE, VideoWork, load_work, workspace_of
 from medvid.releases.why_split import SplitTrace, trace_split
@@ -42,22 +43,12 @@ class Opened:
     @cached_property
     def build(self) -> Mapping[str, Any]:
         """What decided its bytes."""
-        return self._document("build.json")
+        return load_build(self.root)
 
     @cached_property
     def proof(self) -> Mapping[str, Any]:
         """What joins videos, and where each of them is."""
-        return self._document("leak_proof.json")
-
-    def _document(self, name: str) -> Mapping[str, Any]:
-        try:
-            found: Mapping[str, Any] = orjson.loads((self.root / name).read_bytes())
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise ReleaseError(
-                f"{name} cannot be read.", source=self.root.name,
-                action="`medvid verify` names what is damaged; build the release again.",
-            ) from error  # fmt: skip
-        return found
+        return load_proof(self.root)
 
     def rows(self, table: str, where: pl.Expr) -> list[dict[str, Any]]:
         """Rows of a table of the index; none where it has no such table."""
@@ -79,13 +70,8 @@ class Opened:
         path = self.root / "index" / f"{table}.parquet"
         if not path.is_file():
             return []
-        try:
+        with naming_damage(self.root, f"index/{path.name}"):
             return query(pl.scan_parquet(path)).collect().to_dicts()
-        except pl.exceptions.PolarsError as error:
-            raise ReleaseError(
-                f"index/{path.name} cannot be read: {error}.", source=self.root.name,
-                action="`medvid verify` names what is damaged; build the release again.",
-            ) from error  # fmt: skip
 
     def video_row(self, source: str, video_id: str) -> dict[str, Any] | None:
         """A video's row of the index."""

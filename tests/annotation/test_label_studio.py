@@ -28,7 +28,7 @@ from medvid.releases.verify import verify_release
 from medvid.releases.why import explain_sample
 from medvid.releases.why_release import open_release
 from medvid.shards import ReleaseReader
-from schemas.correction import CorrectionKind
+from schemas.correction import Correction, CorrectionKind
 from schemas.errors import ConfigError, CorrectionError, ReleaseError
 from schemas.sample import Sample
 
@@ -113,9 +113,42 @@ def test_a_fix_reaches_the_shards_and_touches_nothing_else(
     home = (release.corrections or Path()).parent
     sent = push(host, [task for job in JOBS for task in tasks[job]], "loop")
     assert sent.sent >= 50
+    _annotate(host, tasks)
+    made, head = _pull_what_was_said(release, host, home)
+
+    before, large, media = (
+        samples_of(release),
+        files_of(release, "large"),
+        files_of(release, "media"),
+    )
+    parent = release.model_copy(update={"output": release.output.with_name("before")})
+    release.output.rename(parent.output)
+    assert build(release)
+    assert [c.failures for c in verify_release(release.output) if c.failed] == []
+    after = samples_of(release)
+    touched = {(c.source, c.video_id) for c in made}
+    _only_touched_videos_differ(before, after, touched)
+    subject = tasks[Job.REVIEW][0].subject
+    assert subject in before
+    assert subject not in after
+    rewritten = {
+        name for name, item in files_of(release, "large").items() if large.get(name) != item
+    }
+    assert 1 <= len(rewritten) <= 3 * len(touched)
+    assert files_of(release, "media").items() >= media.items()
+    difference = diff_releases(parent.output, release.output)
+    assert (difference.builds.corrections_head or "").endswith((head or "")[:12]) or head
+    changed = next(s for s in after.values() if before.get(s.sample_id) not in (None, s))
+    history = explain_sample(open_release(release.output), changed.sample_id)
+    assert any("admin" in text or "bob" in text for text in history.native.corrections)
+    _conflict_goes_back(release, build, host, tasks[Job.TIMELINE][0], home)
+
+
+def _annotate(host: Any, tasks: Tasks) -> None:
+    """Two annotators fix, agree, differ, skip and reject; two answers mean nothing."""
     bob = host.sign_up("bob@medvid.example")
     number = numbers(host, "loop")
-    first, second, third = tasks[Job.TIMELINE][:3]
+    first, second, third, fourth, fifth = tasks[Job.TIMELINE][:5]
     place = longest(first)
     answer(host, number[first.task_key], with_reason(moved(first, place, -2), "Grüße 三"))
     answer(host, number[first.task_key], moved(first, place, -3), bob)
@@ -125,19 +158,24 @@ def test_a_fix_reaches_the_shards_and_touches_nothing_else(
     shifted = copy.deepcopy(encode_results(boxes))
     shifted[0]["value"]["sequence"][0]["x"] += 1.0
     answer(host, number[boxes.task_key], shifted[:-1] if len(shifted) > 1 else shifted)
-    review = tasks[Job.REVIEW][0]
     verdict = {
         "id": "v", "type": "choices", "from_name": "verdict", "to_name": "video",
         "value": {"choices": ["reject"]},
     }  # fmt: skip
-    answer(host, number[review.task_key], with_reason([verdict], "cannot be seen"), bob)
-    strange = copy.deepcopy(encode_results(tasks[Job.TIMELINE][3]))
+    rejected = number[tasks[Job.REVIEW][0].task_key]
+    answer(host, rejected, with_reason([verdict], "cannot be seen"), bob)
+    strange = copy.deepcopy(encode_results(fourth))
     strange[0]["value"]["timelinelabels"] = ["no such label"]
-    answer(host, number[tasks[Job.TIMELINE][3].task_key], strange)
-    backward = copy.deepcopy(encode_results(tasks[Job.TIMELINE][4]))
+    answer(host, number[fourth.task_key], strange)
+    backward = copy.deepcopy(encode_results(fifth))
     backward[0]["value"]["ranges"][0] = {"start": 9, "end": 3}
-    answer(host, number[tasks[Job.TIMELINE][4].task_key], backward)
+    answer(host, number[fifth.task_key], backward)
 
+
+def _pull_what_was_said(
+    release: BuildConfig, host: Any, home: Path
+) -> tuple[list[Correction], str | None]:
+    """Every answer is a correction, a skip or a problem; a second pull finds nothing new."""
     report = pull_corrections(host.client(), home, title="loop")
     assert (report.annotations, report.skipped) == (8, 1)
     assert len(report.problems) == 2
@@ -153,38 +191,19 @@ def test_a_fix_reaches_the_shards_and_touches_nothing_else(
     head = log.head()
     again = pull_corrections(host.client(), home, title="loop")
     assert (again.annotations, again.corrections, log.head()) == (0, 0, head)
+    return made, head
 
-    before, large, media = (
-        samples_of(release),
-        files_of(release, "large"),
-        files_of(release, "media"),
-    )
-    parent = release.model_copy(update={"output": release.output.with_name("before")})
-    release.output.rename(parent.output)
-    assert build(release)
-    assert [c.failures for c in verify_release(release.output) if c.failed] == []
-    after = samples_of(release)
-    touched = {(c.source, c.video_id) for c in made}
+
+def _only_touched_videos_differ(
+    before: dict[str, Sample], after: dict[str, Sample], touched: set[tuple[str, str]]
+) -> None:
     differ = {
-        (s.source, s.video_id): s
+        (s.source, s.video_id)
         for name in before.keys() | after.keys()
         if before.get(name) != after.get(name)
         for s in (before.get(name) or after[name],)
     }
-    assert differ.keys() <= touched
-    assert review.subject in before
-    assert review.subject not in after
-    rewritten = {
-        name for name, item in files_of(release, "large").items() if large.get(name) != item
-    }
-    assert 1 <= len(rewritten) <= 3 * len(touched)
-    assert files_of(release, "media").items() >= media.items()
-    difference = diff_releases(parent.output, release.output)
-    assert (difference.builds.corrections_head or "").endswith((head or "")[:12]) or head
-    changed = next(s for s in after.values() if before.get(s.sample_id) not in (None, s))
-    history = explain_sample(open_release(release.output), changed.sample_id)
-    assert any("admin" in text or "bob" in text for text in history.native.corrections)
-    _conflict_goes_back(release, build, host, first, home)
+    assert differ <= touched
 
 
 def _conflict_goes_back(

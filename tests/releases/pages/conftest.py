@@ -41,6 +41,11 @@ TASKS = {
     "region_caption": "region_caption_label", "skill_assessment": "skill_assessment",
     "cvs_assessment": "cvs_assessment",
 }  # fmt: skip
+VERBS = ("dissection", "clipping", "irrigation and aspiration", "retraction")
+NOUNS = (
+    "gallbladder", "cystic artery and its branches", "liver bed", "wall", "cystic duct", "omentum",
+    "abdominal wall and peritoneal cavity",
+)  # fmt: skip
 SHARES = {"train": (85, 10), "val": (3, 0), "test": (12, 0)}
 
 
@@ -89,14 +94,8 @@ def _source(name: str, place: int, scale: int) -> SourceFacts:
     )  # fmt: skip
 
 
-def make_facts(names: tuple[str, ...], scale: int = 1, **changes: Any) -> ReleaseFacts:
-    """Facts whose sums agree.
-
-    Args:
-        names: Sources.
-        scale: Size; 1 is a demo.
-        changes: Fields to replace.
-    """
+def _counts(names: tuple[str, ...], scale: int) -> tuple[SampleCount, ...]:
+    """Samples by source, task and split; a third of the sources' tasks have none."""
     counts = []
     for (place, name), (task, qa_type) in product(enumerate(names), TASKS.items()):
         if (place + len(task)) % 3 == 2:
@@ -109,41 +108,51 @@ def make_facts(names: tuple[str, ...], scale: int = 1, **changes: Any) -> Releas
                     in_standard=min(samples, chosen * scale),
                 )
             )  # fmt: skip
+    return tuple(counts)
+
+
+def _labels(name: str) -> dict[str, int]:
+    return {
+        f"{word} of the {noun}": 1 + _number(name, word, noun, below=900)
+        for word, noun in product(VERBS, NOUNS)
+    }
+
+
+def _quarantine(name: str, place: int) -> tuple[QuarantineCount, ...]:
+    return (
+        QuarantineCount(source=name, stage="convert", kind="segment", reason="reversed",
+                        rows=1 + place, action="Correct the end of the segment."),
+        QuarantineCount(source=name, stage="convert", kind="segment", reason="zero_length",
+                        rows=3, action="Leave it."),
+        QuarantineCount(source=name, stage="integrity", kind="video", reason="truncated",
+                        rows=1, action="Fetch the file again."),
+    )  # fmt: skip
+
+
+def make_facts(names: tuple[str, ...], scale: int = 1, **changes: Any) -> ReleaseFacts:
+    """Facts whose sums agree.
+
+    Args:
+        names: Sources.
+        scale: Size; 1 is a demo.
+        changes: Fields to replace.
+    """
+    counts = _counts(names, scale)
     total = sum(count.samples for count in counts)
     sources = {name: _source(name, place, scale) for place, name in enumerate(names)}
     built = sum(source.videos["with samples"] for source in sources.values())
     rates = {"0.1": 9, "0.25": 20 * scale, "0.5": 60 * scale, "1.0": 30 * scale, "2.0": 8}
-    clips = sum(rates.values())
+    lengths = (17 + _number("clip", i, below=300) ** 2 / 50.5 for i in range(sum(rates.values())))
     fields = {
-        "name": "made-up", "sources": sources, "counts": tuple(counts), "rates": rates,
+        "name": "made-up", "sources": sources, "counts": counts, "rates": rates,
         "config": {"name": "made-up", "seed": 0, "sources": [{"name": name} for name in names]},
         "versions": {"medvidbench": "0.1.0", "python": "3.11.7", "av": "18.1.0"},
         "identities": {"train": built - 3, "val": 1, "test": 1},
-        "videos": {"train": built - 2, "val": 1, "test": 1},
-        "clip_seconds": tuple(
-            sorted(17 + _number("clip", i, below=300) ** 2 / 50.5 for i in range(clips))
-        ),
+        "videos": {"train": built - 2, "val": 1, "test": 1}, "clip_seconds": tuple(sorted(lengths)),
         "answer_words": tuple(sorted(1 + _number("words", i, below=60) for i in range(total))),
-        "labels": {
-            name: {
-                f"{word} of the {noun}": 1 + _number(name, word, noun, below=900)
-                for word in ("dissection", "clipping", "irrigation and aspiration", "retraction")
-                for noun in ("gallbladder", "cystic artery and its branches", "liver bed", "wall",
-                             "cystic duct", "omentum", "abdominal wall and peritoneal cavity")
-            }
-            for name in names
-        },
+        "labels": {name: _labels(name) for name in names},
         "quarantine": tuple(
-            row
-            for place, name in enumerate(names)
-            for row in (
-                QuarantineCount(source=name, stage="convert", kind="segment", reason="reversed",
-                                rows=1 + place, action="Correct the end of the segment."),
-                QuarantineCount(source=name, stage="convert", kind="segment",
-                                reason="zero_length", rows=3, action="Leave it."),
-                QuarantineCount(source=name, stage="integrity", kind="video", reason="truncated",
-                                rows=1, action="Fetch the file again."),
-            )
+            row for place, name in enumerate(names) for row in _quarantine(name, place)
         ),
         "shards": {"media": 8, "large": 12, "standard": 4, "standard-selfcontained": 0},
         "bytes": {"media": 5_321_987_654 * scale, "large": 41_234_567 * scale, "standard": 912_345,
