@@ -1,7 +1,9 @@
 """One evaluation in a process of its own, under limits it sets before it reads anything.
 
 The request stands on the standard input: one line of JSON, then the bytes of the answers. One
-line of JSON on the standard output is the reply. The process knows no database and no token.
+line of JSON on the standard output is the reply; where anything else breaks, the process ends
+with a trace on its standard error, the server's log, and without a reply. It knows no database
+and no token.
 """
 
 import ctypes
@@ -10,7 +12,6 @@ import os
 import resource
 import signal
 import sys
-import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -140,13 +141,17 @@ def _judged(truth: Truth, matched: Matched, settings: LeaderboardSettings) -> Ju
 def limit_process(memory_bytes: int, time_limit_s: float) -> None:
     """Bound this process's memory, processor time and files; no core is ever written."""
     seconds = int(time_limit_s) + 1
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, _LARGEST_FILE), (resource.RLIMIT_CORE, 0),
-    ):  # fmt: skip
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
+        # Linux asks for the hard limit first: were both equal, the signal would tell of no limit.
+        (resource.RLIMIT_CPU, seconds, seconds + 1),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE, _LARGEST_FILE),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
         _, most = resource.getrlimit(kind)
-        allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)
-        resource.setrlimit(kind, (allowed, allowed))
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        resource.setrlimit(kind, (soft, hard))
     if sys.platform == "linux":
         # A worker that is killed takes its evaluation with it; the job is begun anew elsewhere.
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(signal.SIGKILL))
@@ -163,9 +168,6 @@ def main() -> None:
         reply = evaluate_request(request, content)
     except MemoryError:
         reply = Reply(outcome="memory")
-    except Exception:  # noqa: BLE001 - the last frame of a process: the trace goes to the log
-        traceback.print_exc()
-        reply = Reply(outcome="broken", message="see the server's log")
     with os.fdopen(reply_to, "w", encoding="utf-8") as out:
         out.write(reply.model_dump_json())
 

@@ -103,10 +103,26 @@ def run_evaluation_process(
                 _kill(process)
         if ended is not None:
             return ended
-        try:
-            return Reply.model_validate_json(answered.read_bytes())
-        except ValidationError:
-            return Ended("time" if process.returncode == -signal.SIGXCPU else "vanished")
+        return _reply(process.returncode, answered.read_bytes())
+
+
+def _reply(code: int, answered: bytes) -> Reply | Ended:
+    """What a process that ended has said, or what its end says instead.
+
+    A process that a signal ended is taken up again. One that ended by itself without a whole
+    reply would end so every time: its trace is in the server's log.
+    """
+    try:
+        return Reply.model_validate_json(answered)
+    except ValidationError:
+        pass
+    if code == -signal.SIGXCPU:
+        return Ended("time")
+    if code < 0:
+        return Ended("vanished")
+    return Reply(
+        outcome="broken", message=f"its process ended with code {code}; see the server's log"
+    )
 
 
 def _wait(

@@ -118,19 +118,40 @@ def test_an_evaluation_that_takes_too_long_is_killed(
     assert "longer than" in entry_of(store, receipt).message
 
 
-HUNGRY = "import sys; from medvid.evaluation.leaderboard import evaluating as e; {act}; e.main()"
+HUNGRY = (
+    "import os, sys; from medvid.evaluation.leaderboard import evaluating as e; {act}; e.main()"
+)
 
 
 @pytest.mark.parametrize(
-    ("act", "words"),
+    ("act", "words", "told", "trace"),
     [
-        ("e.load_truth = lambda *a, **k: bytearray(1 << 40)", "more memory than 4,096 MiB"),
-        ("e.load_truth = lambda *a, **k: 1 / 0", "failed on the server's side"),
+        (
+            "e.load_truth = lambda *a, **k: bytearray(1 << 40)",
+            "more memory than 4,096 MiB",
+            "more memory",
+            "",
+        ),
+        (
+            "e.load_truth = lambda *a, **k: 1 / 0",
+            "failed on the server's side",
+            "ended with code 1; see the server's log",
+            "ZeroDivisionError: division by zero",
+        ),
+        (
+            'os.write(1, b\'{"outcome": "sco\'); sys.exit(3)',
+            "failed on the server's side",
+            "ended with code 3; see the server's log",
+            "",
+        ),
+        ("os.kill(os.getpid(), 24)", "longer than 600 seconds", "longer than", ""),
     ],
+    ids=["memory", "fault", "half a reply", "processor time"],
 )
 def test_an_evaluation_that_breaks_ends_its_job_in_plain_words(
     upload: Any, answers: list[Row], store: BoardStore, settings: LeaderboardSettings,
-    monkeypatch: pytest.MonkeyPatch, act: str, words: str,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    act: str, words: str, told: str, trace: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(worker, "command", lambda: [sys.executable, "-c", HUNGRY.format(act=act)])
     receipt = upload(answers)
@@ -139,6 +160,30 @@ def test_an_evaluation_that_breaks_ends_its_job_in_plain_words(
     assert entry.state == "failed"
     assert words in entry.message
     assert "Traceback" not in entry.message
+    assert told in list_jobs(store)[0].error
+    log = capfd.readouterr().err
+    assert trace in log if trace else "Traceback" not in log
+
+
+def test_a_request_the_process_cannot_read_ends_its_job_at_once(
+    upload: Any, answers: list[Row], store: BoardStore, settings: LeaderboardSettings,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    receipt = upload(answers)
+    refused = settings.model_copy(update={"memory_bytes": 1 << 20})  # nothing checks a copy
+    work_once(store, refused, "evaluate", threading.Event())
+    assert "failed on the server's side" in entry_of(store, receipt).message
+    assert "greater than or equal to 536870912" in capfd.readouterr().err
+    assert not work_once(store, settings, "evaluate", threading.Event())
+
+
+def test_the_processor_time_of_an_evaluation_ends_it_by_its_own_signal() -> None:
+    burn = (
+        "from medvid.evaluation.leaderboard.evaluating import limit_process\n"
+        "limit_process(8 << 30, 0.0)\n"
+        "while True: pass"
+    )
+    assert subprocess.run([sys.executable, "-c", burn]).returncode == -signal.SIGXCPU
 
 
 def test_a_process_that_vanishes_is_tried_again(
