@@ -112,6 +112,15 @@ class BuildProgress:
             self._console.print(f"{stage:<18} {total:>6} ({new} new) {seconds:8.1f} s")
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "row"), counted(2_000, "row"), counted(0, "reply", "replies")
+    ('1 row', '2,000 rows', '0 replies')
+    """
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def size_text(size: int) -> str:
     """Bytes as people say them.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from medvid.cli.output import console, print_json
+from medvid.cli.output import console, counted, print_json
 from medvid.releases.why import SampleHistory, explain_sample
 from medvid.releases.why_native import NativeTrace, RecordTrace
 from medvid.releases.why_release import open_release
@@ -75,7 +75,8 @@ def _sample_lines(history: SampleHistory) -> Lines:
         head += ", in no split of the release"
     lines = [("sample", f"{history.sample_id}  {head}")]
     lines += _native_lines(history.native, history.records, history.revision)
-    lines.append(("", f"correction log at {history.corrections_head or 'no entry'}"))
+    log = history.corrections_head
+    lines.append(("", f"correction log at {log}" if log else "no correction log"))
     native_split = ", ".join(f"{name}: {part}" for name, part in video.native_split.items())
     lines += [
         ("video", f"{video.source}/{video.video_id} of {video.identity}, "
@@ -88,14 +89,16 @@ def _sample_lines(history: SampleHistory) -> Lines:
         lines.append(("clip", clip.clip_id))
     else:
         lines.append((
-            "clip", f"{clip.clip_id}  {clip.start_s:.2f}-{clip.end_s:.2f} s, {clip.frames} frames "
-            f"at {clip.rate} fps, native {clip.first_frame} to {clip.last_frame}",
+            "clip", f"{clip.clip_id}  {clip.start_s:.2f}-{clip.end_s:.2f} s, "
+            f"{counted(clip.frames, 'frame')} at {clip.rate} fps, "
+            f"native {clip.first_frame} to {clip.last_frame}",
         ))  # fmt: skip
     lines += _record_lines("", clip.segments)
     lines += _question_lines(history)
     lines += _selection_lines(history)
     for place in history.places:
-        lines.append(("shard", f"{place.shard}, {place.size:,} bytes at byte {place.offset:,}"))
+        size = counted(place.size, "byte")
+        lines.append(("shard", f"{place.shard}, {size} at byte {place.offset:,}"))
     return lines
 
 
@@ -112,7 +115,9 @@ def _native_lines(
     for place, issue in enumerate(native.issues[:SHOWN]):
         lines.append(("fault" if not place else "", issue))
     if len(native.issues) > SHOWN:
-        lines.append(("", f"and {len(native.issues) - SHOWN} more faults; --json has all"))
+        lines.append(
+            ("", f"and {counted(len(native.issues) - SHOWN, 'more fault')}; --json has all")
+        )
     if revision:
         lines.append(("revision", revision))
     for place, correction in enumerate(native.corrections[:SHOWN]):
@@ -155,7 +160,7 @@ def _question_lines(history: SampleHistory) -> Lines:
         return [("label", history.label)] if history.label else []
     lines = [
         ("question", question.question),
-        ("", f"template {question.template}, {len(question.candidates)} candidates"),
+        ("", f"template {question.template}, {counted(len(question.candidates), 'candidate')}"),
         ("answer", question.answer),
     ]
     lines += [("caption", key) for key in question.captions[:SHOWN]]

@@ -160,12 +160,12 @@ def diff_builds(a: Side, b: Side) -> BuildDiff:
         converter = name.partition("/")[0] in converters if known else code
         if keys:
             (read_anew if converter and keys == {"labels"} else labels).append(name)
-    heads = (a.build.get("corrections_head"), b.build.get("corrections_head"))
+    heads = [found.build.get("corrections_head") or "none" for found in (a, b)]
     return BuildDiff(
         settings=tuple(_settings(a.build.get("config", {}), b.build.get("config", {}))),
         code_changed=code, converters=tuple(sorted(converters)) if known else (),
         versions=_versions(a.build.get("versions", {}), b.build.get("versions", {})),
-        corrections_head=None if heads[0] == heads[1] else f"{heads[0]} -> {heads[1]}",
+        corrections_head=None if heads[0] == heads[1] else " -> ".join(heads),
         videos_added=tuple(sorted(b.inputs.keys() - a.inputs.keys())),
         videos_removed=tuple(sorted(a.inputs.keys() - b.inputs.keys())),
         labels_changed=tuple(labels), converter_changed=tuple(read_anew),

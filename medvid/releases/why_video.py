@@ -223,8 +223,10 @@ def _require_known(opened: Opened, source: str, video_id: str) -> None:
 
 def _no_segment(opened: Opened, name: str, place: int, work: VideoWork) -> ReleaseError:
     if work.annotation:
+        last = len(work.segments()) - 1
+        held = "no segment" if last < 0 else f"segments 0 to {last}" if last else "segment 0 alone"
         return ReleaseError(
-            f"{name} has {len(work.segments())} segments, counted from 0; there is no {place}.",
+            f"{name} has {held}; there is no {place}.",
             source=opened.root.name, action=f"`medvid why RELEASE {name}` tells of the video.",
         )  # fmt: skip
     return ReleaseError(
@@ -290,22 +292,30 @@ def _video_reason(
     pairs: Mapping[str, Any],
 ) -> str:
     if samples:
-        clips = len({sample["clip_id"] for sample in samples})
-        return f"{len(samples):,} pairs of {clips:,} clips are in the release."
+        clips = _clips(len({sample["clip_id"] for sample in samples}))
+        return f"in the release with {_pairs(len(samples))} of {clips}."
     whole = [found for found in quarantine if found.kind == "video"]
     if whole:
         first = whole[0]
         return f"quarantined at {first.stage}, {first.reason}: {first.detail} {first.action}"
     if left_out:
         told = ", ".join(f"{n:,} {reason}" for reason, n in _count(left_out, "reason").items())
-        return f"all of its {len(left_out):,} pairs were left out: {told}."
+        return f"left out with {_pairs(len(left_out))}: {told}."
     if row is None:
         return "it gave no annotation; its quarantine rows say why."
     if not pairs:
         return "it converted and gave no pair; the workspace of the build, not at hand, knows why."
     if not pairs.get("clips"):
         return f"no clip could be cut: {_told(pairs.get('candidates', {})) or 'no segment at all'}."
-    return f"its {pairs['clips']} clips gave no question: {_told(pairs.get('drops', {}))}."
+    return f"cut into {_clips(pairs['clips'])}, with no question: {_told(pairs.get('drops', {}))}."
+
+
+def _pairs(number: int) -> str:
+    return "one pair" if number == 1 else f"{number:,} pairs"
+
+
+def _clips(number: int) -> str:
+    return "one clip" if number == 1 else f"{number:,} clips"
 
 
 def _told(counts: Mapping[str, int]) -> str:
@@ -337,13 +347,14 @@ def _segment_reason(
     if record.fate and record.fate != IN_CLIP:
         lost = f"it is in no clip ({record.fate}): {FATES.get(record.fate, record.fate)}"
     if total:
-        where = lost or f"it lies in {len(inside):,} clips with pairs"
-        return f"{total:,} pairs of the release stand on it; {where}."
+        where = lost or f"it lies in {_clips(len(inside))} with pairs"
+        stand = "stands" if total == 1 else "stand"
+        return f"{_pairs(total)} of the release {stand} on it; {where}."
     if lost:
         return f"{lost}."
     drops = work.info.get("pairs", {}).get("drops", {})
     if record.fate == IN_CLIP:
-        where = f"{len(inside):,} clips with pairs hold it" if inside else "its clips gave no pair"
+        where = f"it lies in {_clips(len(inside))} with pairs" if inside else "its clips gave none"
         told = f" Questions not asked about this video: {_told(drops)}." if drops else ""
         return f"no pair of the release stands on it, though it {FATES[IN_CLIP]}; {where}.{told}"
     return f"no pair stands on it: clips are not cut from {record.text.partition(' ')[0]} segments."

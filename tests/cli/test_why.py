@@ -67,6 +67,7 @@ def test_a_pair_is_told_from_native_record_to_shard(medvid: Medvid, release: Pat
     assert [record["record"] for record in found["records"]] == provenance["records"]
     assert all(sample.label in record["text"] for record in found["records"])
     assert found["revision"] == provenance["revision"]
+    assert "no correction log" in medvid("why", release, row["sample_id"]).output
     clip = found["clip"]
     assert (clip["frames"], clip["first_frame"]) == (row["n_frames"], sample.frame_index[0])
     inside = {segment["record"] for segment in clip["segments"]}
@@ -173,7 +174,10 @@ def test_a_segment_names_the_pairs_that_stand_on_it(medvid: Medvid, small: Path)
     name = f"{row['source']}/{row['video_id']}"
     found = why(medvid, small, f"{name}/{record}")
     assert row["sample_id"] in found["samples"]["tal"]
-    assert "stand on it" in found["reason"]
+    pairs = sum(len(ids) for ids in found["samples"].values())
+    one = "one pair of the release stands on it"
+    told = one if pairs == 1 else f"{pairs:,} pairs of the release stand on it"
+    assert told in found["reason"]
     assert row["sample_id"] in medvid("why", small, f"{name}/{record}").output
 
 
