@@ -21,7 +21,7 @@ from annotation.push import PushReport, push_tasks
 from annotation.server import ServerSettings, start_server
 from flows.annotate import PushQuery, make_tasks
 from medvid.cli.annotate_agreement import agreement
-from medvid.cli.output import console, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table
 from schemas.errors import ConfigError, CorrectionError
 
 SHOWN = 10
@@ -187,9 +187,9 @@ def push(
 
 def _print_push(report: PushReport, server: LabelStudio) -> None:
     console.print(
-        f"{report.sent:,} sent, {report.held:,} there already, {report.replaced:,} of those sent "
-        f"replaced older labels, {report.waiting:,} wait until their answers are pulled, "
-        f"{report.answered:,} were answered before"
+        f"{report.sent:,} sent, {report.replaced:,} of them in place of older labels; not sent: "
+        f"{report.held:,} there already, {report.waiting:,} until their answers are pulled, "
+        f"{report.answered:,} answered before"
     )
     for name, number in report.projects.items():
         console.print(f"{name}  {server.url}/projects/{number}", markup=False)
@@ -222,8 +222,9 @@ def pull(
         })  # fmt: skip
         return
     console.print(
-        f"{report.annotations:,} new answers ({report.skipped:,} skipped) gave "
-        f"{report.corrections:,} corrections; {report.waiting:,} tasks wait for another answer"
+        f"{counted(report.annotations, 'new answer')} ({report.skipped:,} skipped) gave "
+        f"{counted(report.corrections, 'correction')}; "
+        f"{counted(report.waiting, 'task')} still short of answers"
     )
     for problem in report.problems[:SHOWN]:
         console.print(f"unusable: {problem}", markup=False)

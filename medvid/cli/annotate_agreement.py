@@ -8,7 +8,7 @@ import typer
 from annotation.archive import Archive
 from annotation.reliability.page import COLUMNS, render_agreement, summary_rows
 from annotation.reliability.report import AgreementReport, measure_agreement
-from medvid.cli.output import console, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table
 from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError
 
@@ -52,11 +52,12 @@ def _print(report: AgreementReport) -> None:
     counts = report.intake
     left_out = (
         (counts.alone, "answered by one annotator alone"), (counts.skipped, "skipped"),
-        (counts.unusable, "unusable"), (counts.repeated, "older answers of the same annotator"),
-        (counts.older, "older versions"),
+        (counts.unusable, "unusable"),
+        (counts.repeated, "followed by a newer answer of the same annotator"),
+        (counts.older, "followed by a newer version"),
     )  # fmt: skip
     said = "; ".join(f"{number:,} {what}" for number, what in left_out if number)
     console.print(
-        f"{counts.annotations:,} annotations, {counts.compared:,} compared, "
+        f"{counted(counts.annotations, 'annotation')}, {counts.compared:,} compared, "
         f"{counts.unchanged:,} of them as shown" + (f"; left out: {said}" if said else "")
     )

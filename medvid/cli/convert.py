@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from converters.registry import get_converter
-from medvid.cli.output import console, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table
 from medvid.shards.aside import write_whole
 from schemas.annotation import Issue, VideoAnnotation
 from schemas.errors import SourceError
@@ -74,7 +74,9 @@ def _report(
             "records_in": dict(records), "made": made, "issues": rows,
         })  # fmt: skip
         return
-    console.print(f"{source}: {len(annotations)} videos converted, {len(failures)} failed")
+    console.print(
+        f"{source}: {counted(len(annotations), 'video')} converted, {len(failures):,} failed"
+    )
     print_table(
         "native records in", ["record", "count"], [list(i) for i in sorted(records.items())]
     )

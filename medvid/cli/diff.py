@@ -7,7 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from medvid.cli.output import console, print_json, print_table, size_text
+from medvid.cli.output import console, counted, print_json, print_table, size_text
 from medvid.releases.diff import ReleaseDiff, diff_releases, iter_changes
 from medvid.releases.diff_builds import BuildDiff
 
@@ -55,13 +55,16 @@ def _stream(before: Path, after: Path) -> bool:
 
 
 def _print(found: ReleaseDiff) -> None:
-    console.print(f"before  {found.before}  {found.samples_before:,} pairs", soft_wrap=True)
-    console.print(f"after   {found.after}  {found.samples_after:,} pairs", soft_wrap=True)
+    console.print(
+        f"before  {found.before}  {counted(found.samples_before, 'pair')}", soft_wrap=True
+    )
+    console.print(f"after   {found.after}  {counted(found.samples_after, 'pair')}", soft_wrap=True)
     if found.same:
         console.print("the releases are the same, byte for byte.")
         return
     console.print(
-        f"{found.added:,} pairs added, {found.removed:,} removed, {found.changed:,} changed\n"
+        f"{counted(found.added, 'pair')} added, {found.removed:,} removed, "
+        f"{found.changed:,} changed\n"
     )
     _print_builds(found.builds)
     _print_changes(found)
@@ -124,7 +127,9 @@ def _print_changes(found: ReleaseDiff) -> None:
     if len(found.changes) > SHOWN:
         rest = found.changes[SHOWN:]
         told = sum(change.samples for change in rest)
-        console.print(f"and {told:,} pairs in {len(rest)} more groups; --json has all")
+        console.print(
+            f"and {counted(told, 'pair')} in {counted(len(rest), 'more group')}; --json has all"
+        )
     console.print("--all lists every pair; `medvid why RELEASE ID` tells its history.")
 
 

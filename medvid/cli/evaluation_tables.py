@@ -1,6 +1,6 @@
 """Prints an evaluation for people: columns with intervals, groups, and two models side by side."""
 
-from medvid.cli.output import console, print_table
+from medvid.cli.output import console, counted, print_table
 from medvid.evaluation.findings import cut
 from medvid.evaluation.rows import COLUMNS, JUDGED_COLUMNS
 from medvid.evaluation.run_result import (
@@ -36,8 +36,8 @@ def print_result(result: EvaluationResult) -> None:
         _print_groups(result, kind)
     if result.findings:
         console.print(
-            f"\na check found {len(result.findings)} kinds of things; "
-            "`medvid submission check` lists them:",
+            f"\na check found {counted(len(result.findings), 'kind')} of things; "
+            "`medvid submission check` names them:",
             markup=False,
         )
         for finding in result.findings:

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from medvid.cli.output import console, print_json, print_table, size_text
+from medvid.cli.output import console, counted, print_json, print_table, size_text
 from medvid.releases.gc import DEFAULT_KEEP_DAYS, Collection, collect
 
 
@@ -68,6 +68,8 @@ def _print(found: Collection) -> None:
             f"{word}  {release.output}  {release.manifest_sha256[:16]}", markup=False,
             soft_wrap=True,
         )  # fmt: skip
-    console.print(f"{verb}: {found.removed:,} units, {size_text(found.freed_bytes)} of disk")
+    console.print(
+        f"{verb}: {counted(found.removed, 'unit')}, {size_text(found.freed_bytes)} of disk"
+    )
     if found.dry_run and found.removed:
         console.print("Run again with --delete to remove them.")

@@ -7,7 +7,7 @@ import orjson
 import polars as pl
 import typer
 
-from medvid.cli.output import console, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table
 from medvid.releases.publish import read_manifest
 from medvid.releases.sheets import frame_times, sample_sheet
 from medvid.shards import ReleaseReader
@@ -87,7 +87,7 @@ def _list(release: Path, *, task: str | None, source: str | None, as_json: bool)
         return
     shown = frame.group_by("task", "source", maintain_order=True).head(3).head(SHOWN * 3)
     print_table(
-        f"{len(frame):,} samples; the first of each task and source",
+        f"{counted(len(frame), 'sample')}; the first of each task and source",
         columns, [[*row] for row in shown.select(columns).iter_rows()],
     )  # fmt: skip
     console.print("\nmedvid inspect RELEASE SAMPLE_ID shows one.")
@@ -102,7 +102,7 @@ def _show(sample: Sample, picture: Path | None, *, as_json: bool) -> None:
     times = frame_times(sample)
     lines = [
         ("sample", sample.sample_id),
-        ("clip", f"{sample.dataset_name} {sample.video_id}, {len(times)} frames over "
+        ("clip", f"{sample.dataset_name} {sample.video_id}, {counted(len(times), 'frame')} over "
                  f"{times[-1]:.1f} s at {sample.rate_num}/{sample.rate_den} fps"),
         ("task", f"{sample.task} ({sample.qa_type})"),
         ("question", sample.question),

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from medvid.cli.output import console, print_table
+from medvid.cli.output import console, counted, print_table
 from medvid.evaluation.judge import (
     AgreementReport,
     JudgeReport,
@@ -126,7 +126,7 @@ def print_judge(report: JudgeReport, agreement: AgreementReport | None) -> None:
     if unjudged:
         reasons = sorted({found.reason for found in report.judgements if found.reason})
         console.print(
-            f"{unjudged:,} pairs have no score ({', '.join(reasons)}) and are left out",
+            f"left out: {counted(unjudged, 'pair')} without a score ({', '.join(reasons)})",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     _print_consistency(report)
@@ -140,8 +140,8 @@ def _print_consistency(report: JudgeReport) -> None:
         return
     console.print()
     print_table(
-        f"the judge against itself, {found.checked:,} pairs checked, "
-        f"{found.missing:,} further judgements without scores",
+        f"the judge against itself, {counted(found.checked, 'pair')} checked, "
+        f"{counted(found.missing, 'further judgement')} without scores",
         ["check", "scores", "equal", "within one", "shift"],
         [
             ["repeated", found.repeat_comparisons, _number(found.repeat_equal),
@@ -155,7 +155,7 @@ def _print_consistency(report: JudgeReport) -> None:
 def _print_agreement(found: AgreementReport) -> None:
     console.print()
     print_table(
-        f"agreement with {found.raters:,} raters, {found.judge}",
+        f"agreement with {counted(found.raters, 'rater')}, {found.judge}",
         ["dimension", "pairs", "Pearson", "Spearman", "ratings", "kappa", "quadratic kappa",
          "within one"],
         [
@@ -165,9 +165,8 @@ def _print_agreement(found: AgreementReport) -> None:
         ],
     )  # fmt: skip
     if found.unmatched:
-        console.print(
-            f"{found.unmatched:,} ratings are of pairs that have no score here", markup=False
-        )
+        unmatched = counted(found.unmatched, "rating")
+        console.print(f"{unmatched} of pairs that have no score here", markup=False)
 
 
 def _number(value: float | None) -> str:
@@ -186,8 +185,10 @@ def _told(what: str) -> Callable[[int, int], None]:
 
 
 def _spent(usage: Usage) -> str:
-    parts = [f"{usage.calls:,} calls paid, {usage.cached:,} answers from the cache"]
-    parts.append(f"{usage.prompt_tokens + usage.completion_tokens:,} tokens")
+    parts = [
+        f"{counted(usage.calls, 'call')} paid, {counted(usage.cached, 'answer')} from the cache"
+    ]
+    parts.append(counted(usage.prompt_tokens + usage.completion_tokens, "token"))
     if usage.money:
         parts.append(f"{usage.money:.4f} in money")
     return ", ".join(parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from medvid.cli.output import console, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def worker(
     if as_json:
         print_json({"jobs": done})
     else:
-        console.print(f"{done} jobs worked on", markup=False)
+        console.print(f"{counted(done, 'job')} worked on", markup=False)
 
 
 @app.command()

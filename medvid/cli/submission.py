@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from medvid.cli.output import console, print_json
+from medvid.cli.output import console, counted, print_json
 from medvid.evaluation.findings import Finding, cut
 from medvid.evaluation.submission import load_submission
 from medvid.evaluation.submission_check import SubmissionCheck, check_submission
@@ -83,17 +83,19 @@ def make(
     if as_json:
         print_json({"output": str(output), **placed.to_json()})
         return
-    console.print(f"{len(placed.texts):,} rows written to {output}", markup=False)
+    console.print(f"{counted(len(placed.texts), 'row')} written to {output}", markup=False)
     console.print(f"matched by {placed.matched_by}", markup=False)
     if placed.filled:
-        console.print(f"{len(placed.filled):,} rows had no answer and were filled", markup=False)
+        rows_filled = counted(len(placed.filled), "row")
+        console.print(f"{rows_filled} without an answer filled with your text", markup=False)
     if placed.shared:
         console.print(
-            f"{placed.shared:,} rows share the answer of a word-for-word equal question",
+            f"{counted(placed.shared, 'row')} with the answer of a word-for-word equal question",
             markup=False,
         )
     if placed.strangers:
-        console.print(f"{len(placed.strangers):,} records answer no row of it", markup=False)
+        records = counted(len(placed.strangers), "record")
+        console.print(f"{records} left out, answering no row of the truth", markup=False)
 
 
 @app.command()
@@ -111,7 +113,7 @@ def template(
     if as_json:
         print_json({"output": str(output), "rows": len(rows)})
     else:
-        console.print(f"{len(rows):,} rows written to {output}", markup=False)
+        console.print(f"{counted(len(rows), 'row')} written to {output}", markup=False)
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:
@@ -129,8 +131,8 @@ def _print_check(found: SubmissionCheck) -> None:
     print_findings(found.findings)
     verdict = "fine: it would be taken, and scored as meant" if found.fine else "not fit to upload"
     console.print(
-        f"{found.name}: {found.records:,} answers to {found.rows:,} rows of {found.truth}; "
-        f"{verdict}.",
+        f"{found.name}: {counted(found.records, 'answer')} to {counted(found.rows, 'row')} of "
+        f"{found.truth}; {verdict}.",
         markup=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -131,7 +131,7 @@ def parse_submission(content: bytes, name: str, limits: JsonLimits | None = None
     rows = tuple(_read_row(record, log, extra, limits) for record in records.records)
     for key, count in sorted(extra.items(), key=lambda item: (-item[1], item[0])):
         kind = "own_truth" if key in TRUTH_KEYS else "ignored_field"
-        log.add(kind, f"{key} ({count:,} records)", count=count)
+        log.add(kind, f"{key} ({count:,} record{'' if count == 1 else 's'})", count=count)
     return Submission(name, records.form, rows, log.findings())
 
 

@@ -180,8 +180,9 @@ def _by_key(truth: Truth, submission: Submission, match_by: MatchBy) -> Placed:
 def _refuse_contradictions(records: Sequence[SubmissionRow], rows: int, name: str) -> None:
     if len(records) > rows and len({record.text for record in records}) > 1:
         places = bounded([record.place for record in records])
+        rows_named = "one row" if rows == 1 else f"{rows} rows"
         raise SubmissionError(
-            f"{len(records)} records give different answers to {rows} row(s): {places}.",
+            f"{len(records)} records give different answers to {rows_named}: {places}.",
             source=name, action="Leave one of them.",
         )  # fmt: skip
 

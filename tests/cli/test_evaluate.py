@@ -106,6 +106,12 @@ def test_check_passes_what_is_right_and_fails_what_is_not(
     result = medvid("submission", "check", bad, "--truth", release)
     assert result.exit_code == 1
     assert "other rows' places" in result.output
+    assert f"{len(rows)} answers to {len(rows)} rows" in result.output
+    strange = tmp_path / "strange.json"
+    strange.write_text(json.dumps([{**row, "mood": 1} for row in rows[:1]] + rows[1:]))
+    told = medvid("evaluate", strange, "--truth", release, "--draws", 0).output
+    assert "a check found 2 kinds of things" in told
+    assert "(1 record)" in medvid("submission", "check", strange, "--truth", release).output
     with pytest.raises(SubmissionError, match="other rows' places"):
         medvid("evaluate", bad, "--truth", release)
     assert medvid("evaluate", bad, "--truth", release, "--as-uploaded").exit_code == 0
@@ -136,7 +142,7 @@ def test_missing_answers_are_filled_only_when_asked(
     result = medvid(
         "submission", "make", short, "--truth", release, "-o", output, "--fill-missing", ""
     )
-    assert "1 rows had no answer and were filled" in result.output
+    assert "1 row without an answer filled with your text" in result.output
     assert json.loads(output.read_text(encoding="utf-8"))[-1]["prediction"] == ""
     assert len(json.loads(output.read_text(encoding="utf-8"))) == len(truth)
 

@@ -181,7 +181,7 @@ def test_ratings_are_agreed_with_and_those_of_other_answers_are_not(
         for measure in ("pearson", "spearman", "kappa", "kappa_quadratic"):
             assert found["overall"][measure] == pytest.approx(1.0)
         shown = medvid(*[o for o in options if o != "--json"], "--ratings", sheet).stdout
-        assert "agreement with 1 raters, judge-1, official" in shown
+        assert "agreement with 1 rater, judge-1, official" in shown
         assert "Pearson" in shown
         assert "kappa" in shown
 
