@@ -30,6 +30,9 @@ Rows = Mapping[tuple[Value | None, ...], int]
 """How often annotators said this of a unit; None where one of them did not judge it."""
 
 Region = TypeVar("Region")
+_MORE_PAIRS: Final = 1e-12
+"""What a further pair is worth: more than the rounding of a sum of overlaps, less than any."""
+
 _Square = npt.NDArray[np.float64]
 
 
@@ -295,8 +298,12 @@ def _box_ious(a: _Square, b: _Square) -> npt.NDArray[np.float64]:
 
 
 def _best_pairs(weights: _Square) -> list[float]:
-    """Weights of the one-to-one pairs with the greatest sum."""
-    return [float(value) for value in weights[linear_sum_assignment(weights, maximize=True)]]
+    """Weights of the one-to-one pairs with the greatest sum, of equal ones the most pairs.
+
+    Without the second rule, which of two annotators is named first would decide between equals.
+    """
+    preferred = weights + _MORE_PAIRS * (weights > 0)
+    return [float(value) for value in weights[linear_sum_assignment(preferred, maximize=True)]]
 
 
 def word_overlap(first: str, second: str) -> float:

@@ -207,6 +207,12 @@ def test_no_pairing_of_segments_is_better(first: list[Span], second: list[Span])
     assert (other.items, other.pairs, other.hits) == (found.items, found.pairs, found.hits)
 
 
+def test_of_pairings_with_equal_overlap_the_one_with_more_pairs_counts() -> None:
+    first, second = [(9, 11), (5, 6)], [(10, 15), (5, 11)]  # 1/6 + 1/6, or 1/3 alone
+    assert overlap_of(first, second, tiou).pairs == 2
+    assert overlap_of(second, first, tiou).pairs == 2
+
+
 frame_boxes = st.lists(
     st.tuples(
         st.integers(1, 3),
