@@ -1,6 +1,6 @@
 """Send tasks to Label Studio: validated first, in batches, each once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -99,19 +99,31 @@ def push_tasks(
         until = (pulled or {}).get(server.place(project))
         wanted = _choose(server, project, group, report, until, again=again)
         done += len(group) - len(wanted)
-        for batch in _batches(wanted):
-            payload = [_payload(task, show_predictions=show_predictions) for task in batch]
-            arrived = server.import_tasks(project, payload)
-            if arrived != len(batch):
-                raise CorrectionError(
-                    f"{arrived} of {len(batch)} tasks arrived in {name!r}.",
-                    action="Push again: what arrived is not sent twice.",
-                )
-            report.sent += len(batch)
-            done += len(batch)
+        for sent in _send(server, project, wanted, show_predictions=show_predictions):
+            report.sent += sent
+            done += sent
             if heard is not None:
                 heard(done, total)
     return report
+
+
+def _send(
+    server: LabelStudio,
+    project: Project,
+    tasks: Sequence[AnnotationTask],
+    *,
+    show_predictions: bool,
+) -> Iterator[int]:
+    """Send tasks batch by batch; yields how many arrived with each."""
+    for batch in _batches(tasks):
+        payload = [_payload(task, show_predictions=show_predictions) for task in batch]
+        arrived = server.import_tasks(project, payload)
+        if arrived != len(batch):
+            raise CorrectionError(
+                f"{arrived} of {len(batch)} tasks arrived in {project.title!r}.",
+                action="Push again: what arrived is not sent twice.",
+            )
+        yield arrived
 
 
 def project_title(title: str, task: AnnotationTask) -> str:

@@ -95,31 +95,8 @@ def _board_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
 
 
 def _submit_tab(service: BoardService) -> None:
-    mib = service.settings.max_upload_bytes / (1 << 20)
-    gr.Markdown(
-        f"A JSON list of `{{id, qa_type, prediction}}` in the order of the test file, "
-        f"{len(service.questions.rows):,} records, at most {mib:g} MiB. "
-        "`medvid submission check` says beforehand what would be refused.",
-        elem_id="rules",
-    )
-    with gr.Row():
-        with gr.Column():
-            upload = gr.File(
-                label="Answers (.json, .jsonl)", file_types=[".json", ".jsonl"], elem_id="upload"
-            )
-            only = gr.Checkbox(
-                label="Evaluate only: tell me the place it would have, and do not list it",
-                elem_id="evaluate-only",
-            )
-        with gr.Column():
-            name = gr.Textbox(label="Model name", max_length=80, elem_id="name")
-            team = gr.Textbox(label="Team", max_length=80, elem_id="team")
-            institution = gr.Textbox(label="Institution", max_length=120, elem_id="institution")
-            with gr.Accordion("More about the team", open=False):
-                authors = gr.Textbox(label="Authors", max_length=600, elem_id="authors")
-                contact = gr.Textbox(label="E-mail, never shown", max_length=254, elem_id="contact")
-                link = gr.Textbox(label="Page of the model", max_length=300, elem_id="link")
-                remark = gr.Textbox(label="Remark", max_length=600, elem_id="remark")
+    gr.Markdown(_rules(service), elem_id="rules")
+    fields = _registration_form()
     send = gr.Button("Submit", variant="primary", elem_id="send")
     answer = gr.HTML(elem_id="answer", apply_default_css=False)
     receipt = gr.Textbox(label="Receipt of an earlier upload", elem_id="receipt-box")
@@ -142,13 +119,35 @@ def _submit_tab(service: BoardService) -> None:
         page, waits = service.status_page(word) if word.strip() else ("", False)
         return page, gr.update(active=waits)
 
-    fields = [upload, name, team, institution, authors, contact, link, remark, only]
     send.click(
-        submit, fields, [answer, receipt, timer, upload], concurrency_limit=2,
+        submit, fields, [answer, receipt, timer, fields[0]], concurrency_limit=2,
         concurrency_id="submit", api_visibility="private",
     )  # fmt: skip
     for event in (timer.tick, receipt.change):
         event(watch, receipt, [status, timer], api_visibility="private", show_progress="hidden")
+
+
+def _registration_form() -> list[Any]:
+    """Lay the form out; its fields stand in the order in which `submit` takes them."""
+    with gr.Row():
+        with gr.Column():
+            upload = gr.File(
+                label="Answers (.json, .jsonl)", file_types=[".json", ".jsonl"], elem_id="upload"
+            )
+            only = gr.Checkbox(
+                label="Evaluate only: tell me the place it would have, and do not list it",
+                elem_id="evaluate-only",
+            )
+        with gr.Column():
+            name = gr.Textbox(label="Model name", max_length=80, elem_id="name")
+            team = gr.Textbox(label="Team", max_length=80, elem_id="team")
+            institution = gr.Textbox(label="Institution", max_length=120, elem_id="institution")
+            with gr.Accordion("More about the team", open=False):
+                authors = gr.Textbox(label="Authors", max_length=600, elem_id="authors")
+                contact = gr.Textbox(label="E-mail, never shown", max_length=254, elem_id="contact")
+                link = gr.Textbox(label="Page of the model", max_length=300, elem_id="link")
+                remark = gr.Textbox(label="Remark", max_length=600, elem_id="remark")
+    return [upload, name, team, institution, authors, contact, link, remark, only]
 
 
 def _submitted(
@@ -203,24 +202,10 @@ def _plots_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
 
 
 def _compare_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
-    sources = sorted({row.source for row in service.questions.rows})
-    tasks = [task.value for task in TaskName]
     with gr.Row():
         first = gr.Dropdown([], label="Entry A", elem_id="first", interactive=True)
         second = gr.Dropdown([], label="Entry B", elem_id="second", interactive=True)
-    with gr.Row():
-        source = gr.Dropdown([("all", ""), *((s, s) for s in sources)], value="", label="Source")
-        task = gr.Dropdown(
-            [("all", ""), *((t.replace("_", " "), t) for t in tasks)], value="", label="Task",
-            elem_id="compare-task",
-        )  # fmt: skip
-        row = gr.Dropdown(
-            service.row_choices(None, None),
-            label="Row",
-            elem_id="row",
-            interactive=True,
-            value=None,
-        )
+    source, task, row = _row_chooser(service)
     page = gr.HTML(elem_id="comparison", apply_default_css=False)
     sheet = gr.Image(
         show_label=False, elem_id="sheet", visible=False, format="jpeg",
@@ -244,6 +229,23 @@ def _compare_tab(app: gr.Blocks, service: BoardService, tab: gr.Tab) -> None:
         choice.input(narrow, [source, task], row, api_visibility="private")
     for choice in (first, second, row):
         choice.change(compare, [first, second, row], [page, sheet], api_visibility="private")
+
+
+def _row_chooser(service: BoardService) -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
+    """Choose a row of the truth, of one source or task where there are many."""
+    sources = sorted({row.source for row in service.questions.rows})
+    tasks = [task.value for task in TaskName]
+    with gr.Row():
+        source = gr.Dropdown([("all", ""), *((s, s) for s in sources)], value="", label="Source")
+        task = gr.Dropdown(
+            [("all", ""), *((t.replace("_", " "), t) for t in tasks)], value="", label="Task",
+            elem_id="compare-task",
+        )  # fmt: skip
+        row = gr.Dropdown(
+            service.row_choices(None, None), label="Row", elem_id="row", interactive=True,
+            value=None,
+        )  # fmt: skip
+    return source, task, row
 
 
 def _picture(picture: RgbArray | None) -> Update:
@@ -283,6 +285,15 @@ def _address(service: BoardService, request: gr.Request) -> str:
     host = request.client.host if request.client else None
     headers = {name.lower(): value for name, value in dict(request.headers).items()}
     return client_address(host, headers, service.settings.trusted_proxies)
+
+
+def _rules(service: BoardService) -> str:
+    mib = service.settings.max_upload_bytes / (1 << 20)
+    return (
+        f"A JSON list of `{{id, qa_type, prediction}}` in the order of the test file, "
+        f"{len(service.questions.rows):,} records, at most {mib:g} MiB. "
+        "`medvid submission check` says beforehand what would be refused."
+    )
 
 
 def _about(service: BoardService) -> str:
