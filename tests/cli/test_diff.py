@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from annotation.log import CorrectionLog
 from medvid.shards import ReleaseReader

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from medvid.evaluation.truth import Truth, load_truth
 from schemas.errors import SubmissionError

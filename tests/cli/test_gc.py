@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from medvid.releases.publish import manifest_hash
 from schemas.errors import ReleaseError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from medvid.evaluation.truth import load_truth
 from medvid.language import BudgetExceededError

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from medvid.releases.publish import manifest_hash
 from medvid.releases.workspace import Workspace, commit_unit, unit_folder
