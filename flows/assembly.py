@@ -116,7 +116,7 @@ def select(
     """Assign videos to splits and samples to `large` and `standard`."""
     alive = [state for state in states if state.alive]
     videos = [state.video for state in states if state.video is not None]
-    pool = read_pool(alive, workspace, tally)
+    pool = read_pool(alive, workspace, config.splits.seed, tally)
     known = {f"{video.source}/{video.video_id}" for video in videos}
     edges = tuple(e for e in media_edges(states, workspace) if e.a in known and e.b in known)
     assignment = assign_splits(videos, config.splits, edges)

@@ -25,8 +25,10 @@ from flows.sources import (
     plan_pairs,
     read_pool,
 )
+from medvid.media import load_ahead
 from medvid.releases.config import BuildConfig
 from medvid.releases.disk import naming_full_disk
+from medvid.releases.distributions import CHARTS_MODULE
 from medvid.releases.locks import hold_lock, output_lock
 from medvid.releases.publish import Published, recover_output
 from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
@@ -35,6 +37,8 @@ from schemas.quarantine import QuarantineRow
 from schemas.video import Video
 
 MAX_BATCH = 64
+STAGES_MODULE = "flows.stages"
+"""What worker processes run; they are forked from one that loads it while sources are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ def build_release(
     ):
         recover_output(config.output)
         tally = Tally()
+        load_ahead(STAGES_MODULE)
         states = prepare(config, workspace, execute, timed, tally)
+        load_ahead(CHARTS_MODULE)
         assembly = assemble(config, states, workspace, execute, timed, tally)
         published = publish(
             config, states, assembly, workspace, tally, execute, timed, timed.seconds

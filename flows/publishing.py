@@ -34,10 +34,11 @@ from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash,
 from medvid.releases.report import render_report
 from medvid.releases.sheets import release_sheets
 from medvid.releases.units import Executor, Outcome, Progress, Unit, run_stage
+from medvid.releases.verify import verify_release
 from medvid.releases.workspace import Workspace
 from medvid.shards import ReleaseReader
 from medvid.splits import leak_proof
-from schemas.errors import ReleaseError
+from schemas.errors import ReleaseError, bounded
 from schemas.hashing import content_key
 from schemas.scalars import SCHEMA_VERSION
 from schemas.tables import (
@@ -70,7 +71,7 @@ def publish(
     progress: Progress,
     seconds: dict[str, float],
 ) -> Published:
-    """Put the release together, and swap it in unless the one there is the same.
+    """Put the release together, check it, and swap it in unless the one there is the same.
 
     Args:
         config: The build.
@@ -95,12 +96,30 @@ def publish(
         changed = sha256 != manifest_hash(config.output)
         if changed:
             staging.write(RUN_FILE, _run_record(config, staging, seconds))
+            progress.finish("publish", time.monotonic() - started)
+            _require_sound(staging.root, progress)
+            started = time.monotonic()
             staging.swap_in()
     finally:
         staging.discard()
     progress.finish("publish", time.monotonic() - started)
     size = sum(item["size"] for item in read_manifest(config.output).values())
     return Published(config.output, sha256, changed, size)
+
+
+def _require_sound(root: Path, progress: Progress) -> None:
+    """Check what was put together as `medvid verify --quick` does: a fault is never published."""
+    started = time.monotonic()
+    progress.start("verify", 1, 0)
+    failed = [check for check in verify_release(root, quick=True) if check.failed]
+    progress.finish("verify", time.monotonic() - started)
+    if failed:
+        told = bounded([failure for check in failed for failure in check.failures])
+        raise ReleaseError(
+            f"the release does not hold what it says, first: {told}.",
+            action="The release before stays as it was. Build with an empty --workspace; if that "
+            "fails alike, report it with the build's yaml.",
+        )
 
 
 def _index(
@@ -242,7 +261,7 @@ def _energon(
 
 def _indexed(folder: str, path: str, info: dict[str, Any], unit: Path) -> IndexedShard:
     name = path.removeprefix(f"{folder}/")
-    return IndexedShard(name, info["size"], info["sha256"], unit / INDEX_FILE)
+    return IndexedShard(name, info["sha256"], unit / INDEX_FILE)
 
 
 def _media_shards(assembly: Assembly, workspace: Workspace) -> Iterator[IndexedShard]:
@@ -254,7 +273,7 @@ def _media_shards(assembly: Assembly, workspace: Workspace) -> Iterator[IndexedS
             kept, root = assembly.parent.files[shard.path], assembly.parent.root
             frames = root / "index" / "frames.parquet"
             name = shard.path.removeprefix("media/")
-            yield IndexedShard(name, kept["size"], kept["sha256"], frames, shard.path)
+            yield IndexedShard(name, kept["sha256"], frames, shard.path)
 
 
 def _link_energon(

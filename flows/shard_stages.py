@@ -23,6 +23,7 @@ from flows.pair_files import (
 from flows.stages import MEMBERS_FILE, PART_FILE
 from medvid.shards import (
     Member,
+    NvShard,
     SelfContainedClip,
     ShardFile,
     concatenate,
@@ -211,32 +212,28 @@ class IndexedShard:
 
     Attributes:
         name: Name in its folder of the release.
-        size: Bytes of the tar.
         sha256: Of the tar.
         index: Table of its members, or of the frames of a release that has it.
         table: Name of the tar in the latter, None for a table of its own.
     """
 
     name: str
-    size: int
     sha256: str
     index: Path
     table: str | None = None
 
-    def as_file(self, key: str, part: str) -> ShardFile:
-        """The tar with its members: `<key>.<part>`, `key` being a column of its table."""
+    def members(self, key: str, part: str) -> NvShard:
+        """The tar's members, `<key>.<part>`, in order; `key` is a column of its table."""
         names = [key, "offset", "size"]
         if self.table is None:
             rows = read_columns(self.index, names)
         else:
             filters = [("shard", "=", self.table)]
             rows = pq.read_table(self.index, columns=names, filters=filters, use_threads=False)
-        columns = (rows.column(name).to_pylist() for name in names)
-        members = [
-            Member(f"{stem}.{part}", at, size) for stem, at, size in zip(*columns, strict=True)
-        ]
-        members.sort(key=lambda member: member.offset)
-        return ShardFile(self.name, self.size, self.sha256, tuple(members))
+        rows = rows.take(pc.sort_indices(rows.column("offset")))
+        offsets, sizes = (rows.column(name).to_numpy().reshape(-1, 1) for name in names[1:])
+        keys = rows.column(key).to_pylist()
+        return NvShard(self.name, self.sha256, keys, (part,), offsets, sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +257,7 @@ def energon_unit(work: Path, payload: EnergonPayload) -> dict[str, Any]:
     """Write what Megatron-Energon needs beside the tars of a folder."""
     folder = work / "folder"
     folder.mkdir()
-    shards = [shard.as_file(payload.key, payload.part) for shard in payload.shards]
+    shards = [shard.members(payload.key, payload.part) for shard in payload.shards]
     hashes = {}
     for path in write_nv_meta(folder, shards, payload.splits):
         flat = path.replace("/", _FLAT)

@@ -333,9 +333,9 @@ def media_rows(state: VideoState, info: dict[str, Any]) -> list[QuarantineRow]:
 
 
 def read_pool(
-    states: Sequence[VideoState], workspace: Workspace, tally: Tally | None = None
+    states: Sequence[VideoState], workspace: Workspace, seed: int, tally: Tally | None = None
 ) -> pl.DataFrame:
-    """All candidate samples, without their bytes, sorted by sample id.
+    """All candidate samples, without their bytes, with their turns by a seed.
 
     Raises:
         ConfigError: There is not one; the commonest reasons are named.
@@ -344,7 +344,7 @@ def read_pool(
     for state in states:
         if state.alive and state.pairs is not None:
             keys.setdefault(state.recording.source, []).append(state.pairs.key)
-    pool = load_pool(keys, workspace)
+    pool = load_pool(keys, workspace, seed)
     if pool.is_empty():
         raise _no_samples(tally)
     return pool

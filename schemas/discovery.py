@@ -2,16 +2,18 @@
 
 import importlib
 import pkgutil
+from functools import cache
 
 
-def member_names(package: str) -> list[str]:
+@cache
+def member_names(package: str) -> tuple[str, ...]:
     """Names of a package's modules, in alphabetical order; none is imported.
 
     Args:
         package: Dotted name of the package, e.g. `converters.datasets`.
     """
     parent = importlib.import_module(package)
-    return sorted(info.name for info in pkgutil.iter_modules(parent.__path__))
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(parent.__path__)))
 
 
 def load_member(package: str, name: str, attribute: str) -> object:

@@ -4,7 +4,7 @@ from medvid.media.decode import BACKENDS, decode_positions
 from medvid.media.fingerprint import FrameHasher, FrameHashes, nearest_to_seconds
 from medvid.media.frames import frame_size, frames_of_probe, list_frames, read_frames
 from medvid.media.integrity import MediaVerdict, check_media
-from medvid.media.isolation import run_isolated
+from medvid.media.isolation import load_ahead, run_isolated
 from medvid.media.jpeg import decode_jpeg, encode_jpeg, jpeg_size, read_image
 from medvid.media.overlays import LabelledBox, scale_xyxy
 from medvid.media.probe import VideoProbe, probe_video
@@ -29,6 +29,7 @@ __all__ = [
     "frames_of_probe",
     "jpeg_size",
     "list_frames",
+    "load_ahead",
     "nearest_to_seconds",
     "probe_video",
     "read_frames",

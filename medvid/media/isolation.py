@@ -64,8 +64,36 @@ def run_isolated(fn: Callable[..., T], *args: object, timeout_s: float, **kwargs
             fault, out of memory, `os._exit`).
         Exception: Whatever the function raised, its attributes intact.
     """
-    name = getattr(fn, "__qualname__", repr(fn))
     request, modules = _pickle_noting_modules((fn, args, kwargs))
+    succeeded, outcome = _call(getattr(fn, "__qualname__", repr(fn)), request, modules, timeout_s)
+    if not succeeded:
+        raise outcome
+    return outcome  # type: ignore[no-any-return]
+
+
+def load_ahead(*modules: str) -> None:
+    """Have modules loaded in the background where isolated calls are forked from.
+
+    The first call that needs them finds them there; where one cannot be loaded, that call says so.
+
+    Args:
+        modules: Dotted names.
+    """
+    threading.Thread(target=_load_ahead, args=(modules,), name="load-ahead", daemon=True).start()
+
+
+def _load_ahead(modules: tuple[str, ...]) -> None:
+    request, own = _pickle_noting_modules((_do_nothing, (), {}))
+    with contextlib.suppress(MediaError, OSError, RuntimeError):
+        _call("load_ahead", request, own | frozenset(modules), _START_S)
+
+
+def _do_nothing() -> None:
+    """What a call does that is made for the sake of what is loaded for it."""
+
+
+def _call(name: str, request: bytes, modules: frozenset[str], timeout_s: float) -> tuple[bool, Any]:
+    """Have a request answered: whether it succeeded, and what came of it."""
     envelope = pickle.dumps((str(Path.cwd()), sys.path, request), protocol=pickle.HIGHEST_PROTOCOL)
     with _server.call(modules) as (call, lifeline):
         deadline = time.monotonic() + timeout_s
@@ -80,10 +108,8 @@ def run_isolated(fn: Callable[..., T], *args: object, timeout_s: float, **kwargs
             ) from None
     if exit_code != 0 or not _is_whole(reply):
         raise MediaError(f"{name} {_obituary(exit_code)}.", reason="crashed")
-    succeeded, outcome = pickle.loads(memoryview(reply)[REPLY_LENGTH.size :])
-    if not succeeded:
-        raise outcome
-    return outcome  # type: ignore[no-any-return]
+    answer: tuple[bool, Any] = pickle.loads(memoryview(reply)[REPLY_LENGTH.size :])
+    return answer
 
 
 class _NotingPickler(pickle.Pickler):

@@ -8,7 +8,6 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -16,13 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-SECONDS_EDGES = (
-    0, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1200, 1800, np.inf,
-)  # fmt: skip
-"""Bounds of the classes of clip length in seconds."""
-
-WORDS_EDGES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, np.inf)
-"""Bounds of the classes of answer length in words."""
+from medvid.releases.distributions import OPEN, Classes
 
 _WIDTH_IN, _HEIGHT_IN = 5.6, 2.3
 _POINTS = 72
@@ -30,56 +23,8 @@ _FONT_POINTS = 8.0
 _GLYPH_WIDTH = 0.64
 """Width of a digit over the font size, for labels that must not touch each other."""
 
-_OPEN = "more"
-"""Upper bound of a class that has none."""
-
 _INK, _MUTED, _BAR = "#0000f1", "#0000f2", "#0000f3"
 _VARIABLES = {_INK: "var(--ink)", _MUTED: "var(--muted)", _BAR: "var(--accent)"}
-
-
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """A distribution in classes.
-
-    Attributes:
-        counts: Values in each class.
-        labels: One per class; or one more, which then are the bounds between classes.
-    """
-
-    counts: tuple[int, ...]
-    labels: tuple[str, ...]
-
-
-def count_seconds(seconds: Sequence[float]) -> Classes:
-    """Count clip lengths; classes are `(a, b]`, named by their bounds, empty ends cut off."""
-    counts, first, last = _count(seconds, SECONDS_EDGES)
-    bounds = SECONDS_EDGES[first : last + 1]
-    return Classes(counts, tuple(_OPEN if edge == np.inf else f"{edge:g}" for edge in bounds))
-
-
-def count_words(words: Sequence[int]) -> Classes:
-    """Count answer lengths; classes are named by the lengths they hold, empty ends cut off."""
-    counts, first, last = _count(words, WORDS_EDGES)
-    pairs = zip(WORDS_EDGES[first:last], WORDS_EDGES[first + 1 : last + 1], strict=True)
-    return Classes(counts, tuple(_span(above, upto) for above, upto in pairs))
-
-
-def _count(values: Sequence[float], edges: Sequence[float]) -> tuple[tuple[int, ...], int, int]:
-    """Counts of the classes from the first to the last that holds a value, and their bounds."""
-    position = np.searchsorted(edges, np.asarray(values, dtype=np.float64), side="left") - 1
-    counts = np.bincount(position.clip(0), minlength=len(edges) - 1)
-    held = np.flatnonzero(counts)
-    if not held.size:
-        return (), 0, 0
-    first, last = int(held[0]), int(held[-1]) + 1
-    return tuple(counts[first:last].tolist()), first, last
-
-
-def _span(above: float, upto: float) -> str:
-    low = int(above) + 1
-    if upto == np.inf:
-        return f"over {int(above):,}"
-    return f"{low}" if low == upto else f"{low}-{int(upto)}"
 
 
 def draw_bars(key: str, classes: Classes, x_label: str) -> str:
@@ -166,7 +111,7 @@ def _spoken(classes: Classes, x_label: str) -> str:
     labels = classes.labels
     if len(labels) > len(classes.counts):
         labels = tuple(
-            f"over {low}" if high == _OPEN else f"{low} to {high}" for low, high in pairwise(labels)
+            f"over {low}" if high == OPEN else f"{low} to {high}" for low, high in pairwise(labels)
         )
     pairs = zip(labels, classes.counts, strict=True)
     return f"{x_label}: " + "; ".join(f"{label}: {count:,}" for label, count in pairs)

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from medvid.media import encode_jpeg
-from medvid.releases.charts import Classes, count_seconds, count_words, draw_bars
+from medvid.releases.distributions import Classes, count_seconds, count_words, draw_all
 from medvid.releases.facts import ContactSheet, ReleaseFacts
 from medvid.releases.report_tables import (
     Table,
@@ -237,25 +237,27 @@ def _charts(facts: ReleaseFacts) -> list[Chart]:
     rates = sorted(facts.rates.items(), key=lambda item: (float(item[0]), item[0]))
     by_rate = Classes(tuple(n for _, n in rates), tuple(rate for rate, _ in rates))
     seconds, words = facts.clip_seconds, facts.answer_words
-    return [
-        _chart(
+    charts = [
+        (
             "clips", "Clip length", "seconds", count_seconds(seconds),
             f"Distinct clips. {_extremes(seconds, 'seconds')} Each bar stands between its bounds "
             "and includes the upper one.",
         ),
-        _chart("rates", "Sampling rate", "frames per second", by_rate, "Distinct clips."),
-        _chart(
+        ("rates", "Sampling rate", "frames per second", by_rate, "Distinct clips."),
+        (
             "words", "Answer length", "words", count_words(words),
             f"Samples. {_extremes(words, 'words')}",
         ),
     ]  # fmt: skip
-
-
-def _chart(key: str, title: str, unit: str, classes: Classes, note: str) -> Chart:
-    if not classes.counts:
-        return Chart(title, "Nothing to count.", Markup())
-    drawn = draw_bars(key, classes, f"{title.lower()} in {unit}")
-    return Chart(title, note, Markup(drawn))
+    drawn = iter(draw_all([
+        (key, classes, f"{title.lower()} in {unit}")
+        for key, title, unit, classes, _ in charts if classes.counts
+    ]))  # fmt: skip
+    return [
+        Chart(title, note, Markup(next(drawn))) if classes.counts
+        else Chart(title, "Nothing to count.", Markup())
+        for _, title, _, classes, note in charts
+    ]  # fmt: skip
 
 
 def _extremes(values: Sequence[float], unit: str) -> str:

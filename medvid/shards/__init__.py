@@ -2,7 +2,7 @@
 
 from medvid.shards.annotations import write_annotation_shard
 from medvid.shards.aside import remove_partials
-from medvid.shards.energon import NvSampleType, write_nv_meta
+from medvid.shards.energon import NvSampleType, NvShard, write_nv_meta
 from medvid.shards.reader import ReleaseReader, ShardReader
 from medvid.shards.scan import load_shard, scan_tar
 from medvid.shards.selfcontained import SelfContainedClip, write_selfcontained_shard
@@ -12,6 +12,7 @@ from medvid.shards.ustar import Member
 __all__ = [
     "Member",
     "NvSampleType",
+    "NvShard",
     "PartWriter",
     "ReleaseReader",
     "SelfContainedClip",

@@ -18,16 +18,20 @@ import struct
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from itertools import cycle, repeat
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import yaml
 
 from medvid.shards.aside import write_whole
 from medvid.shards.tar import ShardFile
-from medvid.shards.ustar import BLOCK, Member, padding
+from medvid.shards.ustar import BLOCK
 from schemas.errors import ShardError, bounded
 
 ENERGON_VERSION: Final = "7.4.1"
@@ -62,6 +66,52 @@ _SQLITE_VERSION_AT: Final = 96
 _SQLITE_VERSION: Final = 3_040_000
 
 
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class NvShard:
+    """A finished tar as columns: half a million samples make no objects of their own.
+
+    Attributes:
+        name: File name without its folder.
+        sha256: Hex digest of the whole file.
+        keys: Key of each sample, in the order of the tar.
+        parts: What follows the key in the names of a sample's files; the same for every sample.
+        offsets: First byte of each payload from the start of the tar, shape (samples, parts).
+        sizes: Bytes of each payload, shape (samples, parts).
+    """
+
+    name: str
+    sha256: str
+    keys: Sequence[str]
+    parts: tuple[str, ...]
+    offsets: Ints
+    sizes: Ints
+
+    @classmethod
+    def of(cls, shard: ShardFile) -> Self:
+        """A shard as its writer describes it."""
+        step = len(shard.members) // max(1, shard.sample_count)
+        places = np.array([member[1:] for member in shard.members], dtype=np.int64)
+        places = places.reshape(-1, max(1, step), 2)
+        return cls(
+            shard.name, shard.sha256, [member.key for member in shard.members[::step or 1]],
+            tuple(member.part for member in shard.members[:step]), places[..., 0], places[..., 1],
+        )  # fmt: skip
+
+    @property
+    def starts(self) -> Ints:
+        """First byte of each sample with its header, shape (samples,)."""
+        return self.offsets[:, 0] - BLOCK
+
+    @property
+    def ends(self) -> Ints:
+        """First byte after each sample with its padding, shape (samples,)."""
+        last = self.sizes[:, -1]
+        return self.offsets[:, -1] + last + -last % BLOCK
+
+
 class NvSampleType(Enum):
     """How `dataset.yaml` types a sample: Energon's class, its field, the part that fills it."""
 
@@ -71,7 +121,7 @@ class NvSampleType(Enum):
 
 def write_nv_meta(
     folder: Path,
-    shards: Sequence[ShardFile],
+    shards: Sequence[NvShard],
     splits: Mapping[str, Sequence[str]],
     sample_type: NvSampleType | None = None,
 ) -> tuple[str, ...]:
@@ -97,7 +147,7 @@ def write_nv_meta(
     _check_splits(names, splits)
     meta = folder / META_FOLDER
     meta.mkdir(exist_ok=True)
-    counts = {shard.name: shard.sample_count for shard in ordered}
+    counts = {shard.name: len(shard.keys) for shard in ordered}
     small = {
         ".info.json": orjson.dumps(
             {"energon_version": ENERGON_VERSION, "shard_counts": counts},
@@ -138,21 +188,12 @@ def _check_splits(names: Sequence[str], splits: Mapping[str, Sequence[str]]) -> 
             home[name] = split
 
 
-def _samples_of(shard: ShardFile) -> Iterator[Sequence[Member]]:
-    """Members sample by sample; every sample of a shard has as many."""
-    step = len(shard.members) // shard.sample_count
-    for first in range(0, len(shard.members), step):
-        yield shard.members[first : first + step]
+def _tar_index(shard: NvShard) -> bytes:
+    return np.append(shard.starts, shard.ends[-1]).astype("<u8").tobytes()
 
 
-def _tar_index(shard: ShardFile) -> bytes:
-    offsets = [sample[0].header_offset for sample in _samples_of(shard)]
-    offsets.append(shard.members[-1].end)
-    return struct.pack(f"<{len(offsets)}Q", *offsets)
-
-
-def _told_type(shards: Sequence[ShardFile]) -> NvSampleType:
-    parts = {member.part for shard in shards for member in next(_samples_of(shard))}
+def _told_type(shards: Sequence[NvShard]) -> NvSampleType:
+    parts = {part for shard in shards for part in shard.parts}
     for known in NvSampleType:
         if parts == {known.value[2]}:
             return known
@@ -173,7 +214,7 @@ def _yaml(value: Mapping[str, object]) -> bytes:
     return yaml.safe_dump(dict(value), sort_keys=False).encode()
 
 
-def _content_uuid(shards: Sequence[ShardFile]) -> uuid.UUID:
+def _content_uuid(shards: Sequence[NvShard]) -> uuid.UUID:
     """An id of the content: Energon compares it to know whether its caches are stale."""
     digest = hashlib.sha256()
     for shard in shards:
@@ -181,7 +222,7 @@ def _content_uuid(shards: Sequence[ShardFile]) -> uuid.UUID:
     return uuid.UUID(bytes=digest.digest()[:16], version=5)
 
 
-def _write_sqlite(path: Path, shards: Sequence[ShardFile]) -> None:
+def _write_sqlite(path: Path, shards: Sequence[NvShard]) -> None:
     """Write the index; equal rows give equal bytes, whatever the version of SQLite."""
     aside = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
@@ -202,7 +243,7 @@ def _write_sqlite(path: Path, shards: Sequence[ShardFile]) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _fill_sqlite(path: Path, shards: Sequence[ShardFile]) -> None:
+def _fill_sqlite(path: Path, shards: Sequence[NvShard]) -> None:
     database = sqlite3.connect(path, isolation_level=None)
     try:
         for pragma in _PRAGMAS:
@@ -223,22 +264,24 @@ def _fill_sqlite(path: Path, shards: Sequence[ShardFile]) -> None:
         database.close()
 
 
-def _sample_rows(shards: Sequence[ShardFile]) -> Iterator[tuple[int, str, int, int, int]]:
+def _sample_rows(shards: Sequence[NvShard]) -> Iterator[tuple[int, str, int, int, int]]:
     for tar, shard in enumerate(shards):
-        step = len(shard.members) // shard.sample_count
-        heads, tails = shard.members[::step], shard.members[step - 1 :: step]
-        for i, ((name, first, _), (_, last, size)) in enumerate(zip(heads, tails, strict=True)):
-            begin = first - BLOCK
-            yield tar, name.partition(".")[0], i, begin, last + size + padding(size) - begin
+        starts, sizes = shard.starts, shard.ends - shard.starts
+        yield from zip(
+            repeat(tar), shard.keys, range(len(shard.keys)), starts.tolist(), sizes.tolist(),
+            strict=False,
+        )  # fmt: skip
 
 
-def _part_rows(shards: Sequence[ShardFile]) -> Iterator[tuple[int, int, str, int, int]]:
+def _part_rows(shards: Sequence[NvShard]) -> Iterator[tuple[int, int, str, int, int]]:
     for tar, shard in enumerate(shards):
-        step = len(shard.members) // shard.sample_count
-        for place, (name, offset, size) in enumerate(shard.members):
-            yield tar, place // step, name.partition(".")[2], offset, size
+        numbers = np.arange(len(shard.keys)).repeat(len(shard.parts))
+        yield from zip(
+            repeat(tar), numbers.tolist(), cycle(shard.parts), shard.offsets.ravel().tolist(),
+            shard.sizes.ravel().tolist(), strict=False,
+        )  # fmt: skip
 
 
-def _twins(shards: Sequence[ShardFile]) -> list[str]:
-    counts = Counter(row[1] for row in _sample_rows(shards))
+def _twins(shards: Sequence[NvShard]) -> list[str]:
+    counts = Counter(key for shard in shards for key in shard.keys)
     return sorted(key for key, count in counts.items() if count > 1)

@@ -10,7 +10,7 @@ from medvid.splits.duplicates import (
 )
 from medvid.splits.graph import IdentityGraph, VideoLike, join_videos
 from medvid.splits.large import HELD_OUT, OVER_QUOTA
-from medvid.splits.order import order_fairly
+from medvid.splits.order import TURN, hash_turns, order_fairly
 from medvid.splits.proof import (
     Leak,
     LeakProof,
@@ -43,6 +43,7 @@ __all__ = [
     "PUBLISHED_SIZE",
     "PUBLISHED_SOURCES",
     "PUBLISHED_TEST",
+    "TURN",
     "AssignedVideo",
     "DuplicateReport",
     "DuplicateSettings",
@@ -67,6 +68,7 @@ __all__ = [
     "compare_members",
     "find_duplicates",
     "find_leaks",
+    "hash_turns",
     "join_videos",
     "leak_proof",
     "order_fairly",

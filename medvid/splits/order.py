@@ -10,11 +10,18 @@ import polars as pl
 
 from schemas.hashing import hash_rank
 
+TURN: Final = "turn"
+"""Column of a pool that holds `hash_turns` of its pairs."""
+
 FAIRNESS: Final = ("task", "source", "label", "video_id")
 """Levels of balance over a whole release, the first the most important."""
 
 WITHIN_SOURCE: Final = ("source", "task", "label", "video_id")
 """Levels of balance within each source."""
+
+_WORD_BITS: Final = 63
+_MOST_FLAGS: Final = 1 << 24
+"""Distinct numbers are found by a table of flags up to here, by sorting beyond."""
 
 Ints = npt.NDArray[np.int64]
 Ranks = npt.NDArray[np.uint64]
@@ -56,28 +63,44 @@ def order_fairly(
     if turns is None:
         turns = hash_turns(train["sample_id"].to_list(), seed)
     parts, places = _number_parts(train, seed, levels)
-    turn = number_within(parts[-1], _break_ties(turns, train["sample_id"]))
+    turn = number_within(parts[-1], _rank_turns(turns, train["sample_id"]))
     for depth in reversed(range(1, len(levels))):
         turn = number_within(parts[depth - 1], turn, places[depth])
-    return pl.Series("row", np.lexsort((places[0], turn)).astype(np.uint32))
+    return pl.Series("row", _sorted_rows(turn, places[0]).astype(np.uint32))
 
 
-def number_within(group: npt.NDArray[np.generic], *keys: npt.NDArray[np.generic]) -> Ints:
+def number_within(group: Ints, *keys: Ints) -> Ints:
     """Number the rows of each group from 0 in the order of some keys, shape (n,).
 
     Rows that no key tells apart keep the order they are given in.
 
     Args:
-        group: Group of each row, shape (n,).
-        keys: Keys of each row, the first the most important, each of shape (n,).
+        group: Group of each row, at least 0, shape (n,).
+        keys: Keys of each row, at least 0, the first the most important, each of shape (n,).
     """
-    order = np.lexsort((*reversed(keys), group))
+    order = _sorted_rows(group, *keys)
     sorted_group = group[order]
     starts = np.flatnonzero(np.r_[True, sorted_group[1:] != sorted_group[:-1]])
     lengths = np.diff(np.r_[starts, len(order)])
     numbers = np.empty(len(order), dtype=np.int64)
     numbers[order] = np.arange(len(order)) - np.repeat(starts, lengths)
     return numbers
+
+
+def _sorted_rows(*keys: Ints) -> npt.NDArray[np.intp]:
+    """Rows in the order of keys, the first the most important; equal ones as they stand.
+
+    Keys are small numbers that mostly fit into one, and one is sorted in half the time.
+    """
+    widths = [int(key.max(initial=0)).bit_length() for key in keys]
+    if sum(widths) > _WORD_BITS:
+        rows: npt.NDArray[np.intp] = np.lexsort(tuple(reversed(keys)))
+        return rows
+    packed = keys[0].copy()
+    for key, width in zip(keys[1:], widths[1:], strict=True):
+        packed <<= width
+        packed |= key
+    return np.argsort(packed, kind="stable")
 
 
 def codes_of(column: pl.Series) -> tuple[list[str], Ints]:
@@ -93,12 +116,10 @@ def _number_parts(
     """Part of each row by level, and the part's place in hash order, each of shape (n,)."""
     parts: list[Ints] = []
     places: list[Ints] = []
-    outer = np.zeros(len(frame), dtype=np.int64)
+    outer: Ints = np.zeros(len(frame), dtype=np.int64)
     for depth, level in enumerate(levels):
         names, codes = codes_of(frame[level])
-        _, first, part = np.unique(
-            outer * len(names) + codes, return_index=True, return_inverse=True
-        )
+        part, first = _number_distinct(outer * len(names) + codes)
         own = frame.select(levels[: depth + 1])[first.tolist()]
         ranks = np.array([hash_rank(seed, "part", *row) for row in own.iter_rows()], np.uint64)
         place = np.empty(len(ranks), dtype=np.int64)
@@ -109,11 +130,28 @@ def _number_parts(
     return parts, places
 
 
-def _break_ties(turns: Ranks, sample_ids: pl.Series) -> npt.NDArray[np.generic]:
-    """The same order with equal hashes told apart by id: one in a million releases needs it."""
-    if len(np.unique(turns)) == len(turns):
-        return turns
-    by_id = sample_ids.arg_sort().to_numpy()
+def _number_distinct(codes: Ints) -> tuple[Ints, Ints]:
+    """Place of each row's code among the distinct ones, shape (n,), and a row of each of them."""
+    highest = int(codes.max(initial=0))
+    if highest > _MOST_FLAGS:
+        _, first, part = np.unique(codes, return_index=True, return_inverse=True)
+        return part, first
+    place = np.zeros(highest + 1, dtype=np.int64)
+    place[codes] = 1
+    np.cumsum(place, out=place)
+    part = place[codes] - 1
+    row = np.empty(int(place[-1]), dtype=np.int64)
+    row[part] = np.arange(len(codes))
+    return part, row
+
+
+def _rank_turns(turns: Ranks, sample_ids: pl.Series) -> Ints:
+    """Place of each row by its hash; equal hashes, which one in a million releases has, by id."""
+    order = np.argsort(turns, kind="stable")
+    ranked = turns[order]
+    if np.any(ranked[1:] == ranked[:-1]):
+        by_id = sample_ids.arg_sort().to_numpy()
+        order = by_id[np.argsort(turns[by_id], kind="stable")]
     place = np.empty(len(turns), dtype=np.int64)
-    place[by_id[np.argsort(turns[by_id], kind="stable")]] = np.arange(len(turns))
+    place[order] = np.arange(len(turns))
     return place

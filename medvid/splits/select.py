@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from medvid.splits.assign import SplitAssignment
 from medvid.splits.large import OVER_QUOTA, LargeDraw, draw_large
-from medvid.splits.order import Ranks, hash_turns, order_fairly
+from medvid.splits.order import TURN, Ranks, hash_turns, order_fairly
 from medvid.splits.report import SelectionReport, SubsetCount, TaskSelection, refuse_shortfall
 from medvid.splits.settings import Split, SplitSettings, SubsetSettings
 from schemas.errors import LeakageError, SplitError, bounded
@@ -50,8 +50,9 @@ def select_samples(
     Where there are fewer, all are taken and the report says what is missing.
 
     Args:
-        pool: One row a pair with `sample_id`, `source`, `video_id`, `identity`, `task`, `label`;
-            further columns are passed over.
+        pool: One row a pair with `sample_id`, `source`, `video_id`, `identity`, `task`, `label`
+            and, where they are known, `turn`, its `hash_turns` by the seed; further columns are
+            passed over.
         assignment: Splits of all videos of the pool.
         settings: Seed, sizes, quotas, what to do about a shortfall.
 
@@ -61,7 +62,7 @@ def select_samples(
         LeakageError: A pair's identity is not that of its video.
     """
     frame = _join_splits(_read_pool(pool), assignment)
-    turns = hash_turns(frame["sample_id"].to_list(), settings.seed)
+    turns = _turns(frame, settings.seed)
     sources = sorted({video.source for video in assignment.videos})
     large = draw_large(frame, turns, sources, settings)
     train = np.flatnonzero((frame["split"] == Split.TRAIN.value).to_numpy() & large.kept)
@@ -81,6 +82,12 @@ def select_samples(
         frame.filter(large.kept).select("sample_id", "split", "in_standard"),
         _left_out(frame, large), _subset_table(frame, subsets), report,
     )  # fmt: skip
+
+
+def _turns(frame: pl.DataFrame, seed: int) -> Ranks:
+    if TURN in frame.columns:
+        return frame[TURN].to_numpy()
+    return hash_turns(frame["sample_id"].to_list(), seed)
 
 
 def _first(frame: pl.DataFrame, turns: Ranks, rows: Rows, seed: int, size: int | None) -> Rows:
@@ -125,11 +132,12 @@ def _read_pool(pool: pl.DataFrame | pa.Table) -> pl.DataFrame:
     absent = [name for name in _COLUMNS if name not in held]
     if absent:
         raise SplitError(f"the pool has no column {bounded(absent)}.")
-    frame = pl.from_arrow(pool.select(list(_COLUMNS))) if isinstance(pool, pa.Table) else pool
+    frame = pl.from_arrow(pool) if isinstance(pool, pa.Table) else pool
     if not isinstance(frame, pl.DataFrame):
         raise SplitError("the pool is no table.")
-    frame = frame.select(pl.col(_COLUMNS).cast(pl.String))
-    nulls = [name for name in _COLUMNS if frame[name].null_count()]
+    known = (pl.col(TURN).cast(pl.UInt64),) if TURN in held else ()
+    frame = frame.select(pl.col(_COLUMNS).cast(pl.String), *known)
+    nulls = [name for name in frame.columns if frame[name].null_count()]
     if nulls:
         raise SplitError(f"the pool holds nulls in column {bounded(nulls)}.")
     twice = frame["sample_id"].filter(frame["sample_id"].is_duplicated()).unique().sort()

@@ -10,6 +10,7 @@ from flows.pair_files import SAMPLE_SCHEMA, SAMPLES_FILE, write_columns
 from flows.pool import load_pool
 from flows.recordings import list_recordings, stamp_tree
 from medvid.releases.workspace import Workspace
+from medvid.splits import TURN, hash_turns
 from schemas.video import Recording
 
 
@@ -100,20 +101,22 @@ def test_a_pool_kept_from_the_build_before_equals_one_read_anew(tmp_path: Path) 
             with Workspace(tmp_path / f"fresh{number}") as fresh:
                 for key in keys:
                     write_video(fresh, key, videos[key])
-                anew = load_pool({"drawn": keys}, fresh)
-            again = load_pool({"drawn": keys}, kept)
+                anew = load_pool({"drawn": keys}, fresh, number % 2)
+            again = load_pool({"drawn": keys}, kept, number % 2)
             assert again.equals(anew)
             assert again.schema == anew.schema
             assert "payload" not in again.columns
-            assert again["sample_id"].to_list() == sorted(i for key in keys for i in videos[key])
+            assert again["sample_id"].to_list() == [i for key in keys for i in videos[key]]
+            turns = hash_turns(again["sample_id"].to_list(), number % 2)
+            assert again[TURN].to_list() == turns.tolist()
 
 
 def test_a_damaged_pool_is_read_anew(tmp_path: Path) -> None:
     with Workspace(tmp_path) as workspace:
         write_video(workspace, "k1", ["b", "a"])
         write_video(workspace, "k2", ["c"])
-        whole = load_pool({"drawn": ["k1", "k2"]}, workspace)
+        whole = load_pool({"drawn": ["k1", "k2"]}, workspace, 0)
         path = tmp_path / "pools" / "drawn.arrow"
         for damaged in (b"", path.read_bytes()[:-40], b"not arrow at all"):
             path.write_bytes(damaged)
-            assert load_pool({"drawn": ["k1", "k2"]}, workspace).equals(whole)
+            assert load_pool({"drawn": ["k1", "k2"]}, workspace, 0).equals(whole)

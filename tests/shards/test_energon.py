@@ -4,7 +4,7 @@ import os
 import sqlite3
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,16 @@ import orjson
 import pytest
 import yaml
 
-from medvid.shards import NvSampleType, ShardFile, TarWriter, write_nv_meta
+from medvid.shards import NvSampleType, NvShard, ShardFile, TarWriter
+from medvid.shards import write_nv_meta as write_columns_meta
 from schemas.errors import ShardError
+
+
+def write_nv_meta(
+    folder: Path, shards: Sequence[ShardFile], splits: Any, *sample_type: NvSampleType
+) -> tuple[str, ...]:
+    return write_columns_meta(folder, [NvShard.of(s) for s in shards], splits, *sample_type)
+
 
 Release = Any  # the dataclass of conftest.py, which is no package to import it from
 

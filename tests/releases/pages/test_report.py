@@ -19,7 +19,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medvid.releases.charts import SECONDS_EDGES, WORDS_EDGES, count_seconds, count_words
+from medvid.releases.distributions import SECONDS_EDGES, WORDS_EDGES, count_seconds, count_words
 from medvid.releases.facts import ContactSheet, ReleaseFacts
 from medvid.releases.report import TOP_LABELS, balances, label_bars, render_report
 from schemas.errors import ReleaseError
