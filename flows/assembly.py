@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -40,7 +41,7 @@ from schemas.video import Video
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(slots=True)
+@dataclass
 class Assembly:
     """A selected release with all its shards finished in the store.
 
@@ -71,6 +72,11 @@ class Assembly:
     standard: dict[str, Unit] = field(default_factory=dict)
     selfcontained: dict[str, Unit] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    @cached_property
+    def samples(self) -> pl.DataFrame:
+        """Samples of `large` with their split, in the order of the pool."""
+        return self.pool.join(self.selection.table, on="sample_id", maintain_order="left")
 
     def shard_units(self) -> dict[str, Unit]:
         """Units of every annotation and self-contained shard, by path."""
@@ -126,8 +132,7 @@ def select(
 
 def _clip_ids(assembly: Assembly) -> dict[str, list[str]]:
     """Clips of selected samples, by video name."""
-    chosen = assembly.pool.join(assembly.selection.table.select("sample_id"), on="sample_id")
-    rows = chosen.select("source", "video_id", "clip_id").unique().sort(pl.all())
+    rows = assembly.samples.select("source", "video_id", "clip_id").unique().sort(pl.all())
     clips: dict[str, list[str]] = {}
     for source, video_id, clip_id in rows.iter_rows():
         clips.setdefault(f"{source}/{video_id}", []).append(clip_id)
@@ -264,10 +269,9 @@ SelectedIds = dict[tuple[str, str], tuple[str, ...]]
 
 
 def _selected_ids(assembly: Assembly, *, in_standard: bool = False) -> SelectedIds:
-    table = assembly.selection.table
-    rows = assembly.pool.select("sample_id", "source", "video_id").join(
-        table.filter(pl.col("in_standard")) if in_standard else table, on="sample_id"
-    )
+    rows = assembly.samples.select("sample_id", "source", "video_id", "split", "in_standard")
+    if in_standard:
+        rows = rows.filter(pl.col("in_standard"))
     grouped = rows.group_by("source", "video_id", "split").agg(pl.col("sample_id").sort())
     return {
         (f"{source}/{video_id}", split): tuple(ids)

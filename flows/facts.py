@@ -23,6 +23,7 @@ from medvid.releases.workspace import Workspace
 from medvid.splits import parted_components
 from schemas.timeline import rate_text
 
+_OF_CLIPS = ("rate_num", "rate_den", "clip_start", "clip_end", "tick_rate_num", "tick_rate_den")
 FOLDERS = ("media", "large", "standard", "standard-selfcontained", "index")
 
 
@@ -36,8 +37,8 @@ def gather_facts(
     workspace: Workspace,
 ) -> ReleaseFacts:
     """Put a release in numbers, before it is sealed."""
-    samples = assembly.pool.join(assembly.selection.table, on="sample_id")
-    clips = samples.unique("clip_id", keep="first", maintain_order=True)
+    samples = assembly.samples
+    clips = samples.select("clip_id", *_OF_CLIPS).unique("clip_id", keep="any")
     return ReleaseFacts(
         name=config.name,
         config=config.resolved(),
@@ -82,8 +83,8 @@ def _rates(clips: pl.DataFrame) -> dict[str, int]:
 def _left_out_videos(assembly: Assembly, samples: pl.DataFrame) -> int:
     """Videos with pairs, none of which is in a split."""
     keys = ["source", "video_id"]
-    left_out = assembly.pool.join(assembly.selection.left_out, on="sample_id", how="semi")
-    return len(left_out.select(keys).unique().join(samples.select(keys), on=keys, how="anti"))
+    videos = assembly.pool.select(keys).unique()
+    return len(videos.join(samples.select(keys).unique(), on=keys, how="anti"))
 
 
 def _source_facts(source: SourceConfig, tally: Tally) -> SourceFacts:

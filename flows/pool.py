@@ -45,7 +45,7 @@ def load_pool(keys: Mapping[str, Sequence[str]], workspace: Workspace, seed: int
     frame = pl.from_arrow(pa.concat_tables([_SCHEMA.empty_table(), *tables]))
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a table has columns")
-    return frame.rechunk()
+    return frame
 
 
 def _source_table(source: str, keys: Sequence[str], workspace: Workspace, seed: int) -> pa.Table:

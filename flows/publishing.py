@@ -174,17 +174,15 @@ def _shard_rows(units: dict[str, Unit], workspace: Workspace, prefix: str) -> pl
 def _write_tables(staging: Staging, assembly: Assembly, workspace: Workspace, tally: Tally) -> None:
     large = _shard_rows(assembly.large, workspace, "")
     standard = _shard_rows(assembly.standard, workspace, "standard_")
-    samples = (
-        assembly.pool.join(assembly.selection.table, on="sample_id")
-        .join(large, on="sample_id")
-        .join(standard, on="sample_id", how="left")
-    )
+    places = large.join(standard, on="sample_id", how="left")
+    samples = assembly.samples.join(places, on="sample_id")
     staging.write("index/samples.parquet", table_bytes(samples.to_arrow(), SAMPLES))
     frames = _frames(assembly, workspace).to_arrow()
     staging.write("index/frames.parquet", table_bytes(frames, FRAMES))
     staging.write("index/videos.parquet", table_bytes(_videos(assembly, samples), VIDEOS))
     selection = assembly.selection
-    left_out = assembly.pool.join(selection.left_out, on="sample_id", maintain_order="left")
+    columns = [name for name in LEFT_OUT.names if name in assembly.pool.columns]
+    left_out = assembly.pool.select(columns).join(selection.left_out, on="sample_id")
     staging.write("index/left_out.parquet", table_bytes(left_out.to_arrow(), LEFT_OUT))
     staging.write("index/subsets.parquet", table_bytes(selection.subsets.to_arrow(), SUBSETS))
     rows = (row.model_dump(mode="json") for row in tally.rows)
