@@ -8,9 +8,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from converters.native_json import shown
 from schemas.errors import MalformedSourceError, bounded
 
@@ -32,7 +29,6 @@ _MAX_LINE, _MAX_COLUMNS = 1 << 20, 64
 _UNREADABLE = (
     KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, SyntaxError,
     NotImplementedError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error,
-    InvalidFileException,
 )  # fmt: skip
 """What openpyxl and zipfile raise on damaged or hostile bytes; an XML fault is a SyntaxError."""
 
@@ -125,13 +121,17 @@ def _container_problem(archive: zipfile.ZipFile) -> str | None:
 
 def _sheet_lines(content: bytes, source: str) -> list[tuple[int, tuple[Any, ...]]]:
     """Row number and cell values of every row that holds a value, the header first."""
+    # Takes a fifth of a second to import, which other sources' builds need not.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
             names = [sheet.title for sheet in book.worksheets]
             lines = _filled_lines(book[SHEET]) if SHEET in names else None
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, InvalidFileException) as error:
         raise _malformed(f"the sheet cannot be read: {error!s:.120}.", source) from error
     if lines is None:
         found = bounded([shown(name) for name in names])

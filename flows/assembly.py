@@ -264,18 +264,18 @@ def _write_annotations(
         _require_all(assembly.outcomes)
 
 
-SelectedIds = dict[tuple[str, str], tuple[str, ...]]
-"""Sample ids, sorted, by video name and split."""
+SelectedIds = dict[tuple[str, str], str]
+"""Sample ids, sorted, one a line, by video name and split."""
 
 
 def _selected_ids(assembly: Assembly, *, in_standard: bool = False) -> SelectedIds:
     rows = assembly.samples.select("sample_id", "source", "video_id", "split", "in_standard")
     if in_standard:
         rows = rows.filter(pl.col("in_standard"))
-    grouped = rows.group_by("source", "video_id", "split").agg(pl.col("sample_id").sort())
+    lines = pl.col("sample_id").sort().str.join("\n")
+    grouped = rows.group_by("source", "video_id", "split").agg(lines)
     return {
-        (f"{source}/{video_id}", split): tuple(ids)
-        for source, video_id, split, ids in grouped.iter_rows()
+        (f"{source}/{video_id}", split): ids for source, video_id, split, ids in grouped.iter_rows()
     }
 
 
@@ -292,7 +292,7 @@ def _annotation_units(
     for state in sorted(assembly.states, key=lambda state: state.name):
         bucket = bucket_of(state.recording.source, state.recording.video_id, buckets)
         for split in splits:
-            ids = chosen.get((state.name, split), ())
+            ids = chosen.get((state.name, split))
             if ids and state.pairs is not None:
                 path = f"{folder}/{split}-{bucket:03d}.tar"
                 place = workspace.folder("pairs", state.pairs.key)
@@ -315,7 +315,7 @@ def _selfcontained_units(
     groups: dict[str, list[SelfContainedPart]] = {}
     keys: dict[str, list[object]] = {}
     for state in sorted(assembly.states, key=lambda state: state.name):
-        ids = standard.get((state.name, "train"), ())
+        ids = standard.get((state.name, "train"))
         if not ids or state.pairs is None:
             continue
         source, video_id = state.recording.source, state.recording.video_id

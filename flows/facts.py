@@ -70,13 +70,14 @@ def _clip_seconds(clips: pl.DataFrame) -> tuple[float, ...]:
     """Length of every clip in seconds, sorted."""
     ticks = pl.col("clip_end") - pl.col("clip_start")
     seconds = clips.select(ticks * pl.col("tick_rate_den") / pl.col("tick_rate_num")).to_series()
-    return tuple(sorted(round(value, 3) for value in seconds.to_list()))
+    return tuple(seconds.round(3).sort().to_list())
 
 
 def _rates(clips: pl.DataFrame) -> dict[str, int]:
     """Clips by sampling rate as text."""
-    rates = clips.select("rate_num", "rate_den").iter_rows()
-    counted = Counter(rate_text(Fraction(num, den)) for num, den in rates)
+    counted: Counter[str] = Counter()
+    for num, den, number in clips.group_by("rate_num", "rate_den").len().iter_rows():
+        counted[rate_text(Fraction(num, den))] += number
     return dict(sorted(counted.items()))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from flows.assembly import assemble
 from flows.corrections import read_log, unknown_videos
 from flows.duplicates import search_duplicates
+from flows.pairing import plan_pairs
 from flows.publishing import publish
 from flows.sources import (
     Tally,
@@ -22,7 +23,6 @@ from flows.sources import (
     media_rows,
     plan_corrections,
     plan_media,
-    plan_pairs,
     read_pool,
 )
 from medvid.media import load_ahead
@@ -37,8 +37,6 @@ from schemas.quarantine import QuarantineRow
 from schemas.video import Video
 
 MAX_BATCH = 64
-STAGES_MODULE = "flows.stages"
-"""What worker processes run; they are forked from one that loads it while sources are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,6 @@ def build_release(
     ):
         recover_output(config.output)
         tally = Tally()
-        load_ahead(STAGES_MODULE)
         states = prepare(config, workspace, execute, timed, tally)
         load_ahead(CHARTS_MODULE)
         assembly = assemble(config, states, workspace, execute, timed, tally)
@@ -183,9 +180,8 @@ class _Line:
 
     def pair(self, states: Sequence[VideoState]) -> None:
         """Turn labels into pairs."""
+        plan_pairs(states, self.config, self.workspace)
         alive = [state for state in states if state.alive]
-        for state in alive:
-            plan_pairs(state, self.config, self.workspace)
         units = [(state, state.pairs) for state in alive if state.pairs is not None]
         for state, info in self._run("pairs", "build", units):
             source = state.recording.source

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from flows.assembly import Assembly, plan_shards, select, space_needed
 from flows.corrections import read_log
 from flows.duplicates import plan_search
-from flows.sources import VideoState, discover, plan_corrections, plan_media, plan_pairs
+from flows.pairing import plan_pairs
+from flows.sources import VideoState, discover, plan_corrections, plan_media
 from medvid.releases.config import BuildConfig
 from medvid.releases.units import Unit
 from medvid.releases.workspace import Workspace
@@ -71,8 +72,7 @@ def plan_build(config: BuildConfig) -> BuildPlan:
             _bury_known(states, "media", workspace)
             search = plan_search(states, workspace)
             stages.append(_stage("duplicates", [search] if search else [], config, workspace))
-        for state in (state for state in states if state.alive):
-            plan_pairs(state, config, workspace)
+        plan_pairs(states, config, workspace)
         pairs = [s.pairs for s in states if s.pairs is not None]
         stages.append(_stage("pairs", pairs, config, workspace))
         frames = size = 0

@@ -91,18 +91,18 @@ class PairsPart:
 
     Attributes:
         folder: Folder of the video's finished `pairs` unit.
-        sample_ids: Those to take, sorted.
+        sample_ids: Those to take, sorted, one a line.
     """
 
     folder: Path
-    sample_ids: tuple[str, ...]
+    sample_ids: str
 
 
 def annotation_shard_unit(work: Path, parts: Sequence[PairsPart]) -> dict[str, Any]:
     """Write the selected samples of a bucket's videos as one annotation tar, and index them."""
     rows: list[tuple[str, bytes]] = []
     for part in parts:
-        rows.extend(read_payloads(part.folder, part.sample_ids))
+        rows.extend(read_payloads(part.folder, part.sample_ids.splitlines()))
     shard = write_annotation_shard(work / SHARD_FILE, rows)
     index: dict[str, list[Any]] = {
         "sample_id": [member.name.partition(".")[0] for member in shard.members],
@@ -151,14 +151,14 @@ class SelfContainedPart:
         source: Module name of the source.
         video_id: The video.
         folder: Folder of the video's finished `pairs` unit.
-        sample_ids: Samples to carry, sorted.
+        sample_ids: Samples to carry, sorted, one a line.
         media: Where its frames may lie.
     """
 
     source: str
     video_id: str
     folder: Path
-    sample_ids: tuple[str, ...]
+    sample_ids: str
     media: tuple[MediaPlace, ...]
 
 
@@ -180,7 +180,7 @@ def _clips(part: SelfContainedPart) -> Iterator[SelfContainedClip]:
         for index, offset, size in media.offsets(part.source, part.video_id)
     }
     by_clip: dict[str, list[dict[str, Any]]] = {}
-    for _, payload in sorted(read_payloads(part.folder, part.sample_ids)):
+    for _, payload in sorted(read_payloads(part.folder, part.sample_ids.splitlines())):
         sample = orjson.loads(payload)
         by_clip.setdefault(sample["clip_id"], []).append(sample)
     for clip_id, samples in by_clip.items():

@@ -16,25 +16,20 @@ from flows.pool import load_pool
 from flows.recordings import list_recordings
 from flows.stages import (
     ANNOTATION_FILE,
-    FRAMES_FILE,
     ConvertPayload,
     MediaPayload,
-    PairsPayload,
     convert_unit,
     media_unit,
-    pairs_unit,
 )
 from flows.tables import CLIPS_FILE
-from medvid.captions import CaptionSettings
 from medvid.releases.config import BuildConfig, SourceConfig
 from medvid.releases.keys import code_key, media_content_key, recording_key
 from medvid.releases.units import Outcome, Unit
-from medvid.releases.workspace import FIXES_FILE, Workspace
+from medvid.releases.workspace import Workspace
 from schemas.correction import Correction
 from schemas.errors import ConfigError, MissingSourceError, SourceError, bounded
 from schemas.hashing import content_key
 from schemas.quarantine import QuarantineRow
-from schemas.source import SourceSpec, TaskName
 from schemas.video import Recording, Video
 
 LABEL_TIMEOUT_S = 600.0
@@ -117,7 +112,7 @@ class Tally:
 
 def converter_key(source: str) -> str:
     """Hash of all that decides what a converter returns."""
-    spec = _spec_key(source)  # before its file is looked for: this names an unknown source
+    spec = spec_key(source)  # before its file is looked for: this names an unknown source
     own = code_key("schemas", f"converters.datasets:{source}.py")
     return content_key(own, _shared_converter_code(), spec)
 
@@ -249,54 +244,10 @@ def _no_media(recording: Recording, detail: str, file: str) -> QuarantineRow:
     )  # fmt: skip
 
 
-def plan_pairs(state: VideoState, config: BuildConfig, workspace: Workspace) -> None:
-    """Give a video its pairs unit."""
-    spec = get_converter(state.recording.source).spec
-    tasks = tasks_of(spec, state.config)
-    clips, questions = config.clips_of(state.config), config.questions_of(state.config)
-    captions = CaptionSettings(
-        seed=config.seed, max_regions_per_clip=questions.max_regions_per_clip
-    )
-    code = code_key(
-        "medvid.tasks",
-        "medvid.captions",
-        "schemas",
-        "flows:stages.py",
-        "flows:pair_files.py",
-        "flows:corrections.py",
-    )
-    key = content_key(
-        "pairs", state.labels.key, state.media.key if state.media else None, code,
-        _spec_key(spec.name), tasks, clips, captions, questions,
-    )  # fmt: skip
-    frames = workspace.folder("media", state.media.key) / FRAMES_FILE if state.media else None
-    labels = workspace.folder(state.labels.stage, state.labels.key)
-    payload = PairsPayload(
-        annotation=labels / ANNOTATION_FILE, fixes=labels / FIXES_FILE if state.correct else None,
-        frames=frames, tasks=tasks, clips=clips, captions=captions, settings=questions,
-    )  # fmt: skip
-    state.pairs = Unit("pairs", state.name, key, pairs_unit, payload, LABEL_TIMEOUT_S)
-
-
 @cache
-def _spec_key(source: str) -> str:
+def spec_key(source: str) -> str:
+    """Hash of a source's specification."""
     return content_key(get_converter(source).spec)
-
-
-def tasks_of(spec: SourceSpec, source: SourceConfig) -> tuple[TaskName, ...]:
-    """Tasks to build for a source, in the order of the eight.
-
-    Raises:
-        ConfigError: The source's labels do not support a task asked for.
-    """
-    supported = {*spec.tasks, *spec.extra_tasks}
-    asked = {*(spec.tasks if source.tasks is None else source.tasks), *source.extra_tasks}
-    if asked - supported:
-        raise ConfigError(
-            f"{sorted(asked - supported)} cannot be made from these labels.",
-            dataset=spec.name, field="tasks", action=f"Choose among {sorted(supported)}.",
-        )  # fmt: skip
-    return tuple(task for task in TaskName if task in asked)
 
 
 def failure_row(outcome: Outcome, stage: str) -> QuarantineRow:

@@ -8,12 +8,16 @@ import polars as pl
 import typer
 
 from medvid.cli.output import BuildProgress, console, print_json, print_table, size_text
+from medvid.media import load_ahead
 from medvid.releases.config import BuildConfig, load_config, make_config
 from medvid.releases.units import LocalExecutor
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from flows.pipeline import BuildResult
+
+STAGES_MODULE = "flows.stages"
+"""What worker processes run: loaded where they are forked from while this one still imports."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ServerOption = Annotated[
@@ -165,6 +169,7 @@ def _from_flags(settings: dict[str, Any]) -> BuildConfig:
 
 def run(config: BuildConfig, *, server: bool, wait: bool, quiet: bool) -> "BuildResult":
     """Run a build with or without Prefect, which is imported only when it is wanted."""
+    load_ahead(STAGES_MODULE)
     with BuildProgress(config.workspace / "events.jsonl", quiet=quiet) as progress:
         if not server:
             from flows.pipeline import build_release

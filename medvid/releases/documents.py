@@ -1,7 +1,6 @@
-"""What a release says of itself, read for questions: documents of the right shape, or an error."""
+"""What a release says of itself, read for questions: of the right shape, or one plain error."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,25 +8,48 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from schemas.errors import ReleaseError
+from medvid.releases.publish import read_manifest
+from schemas.errors import ReleaseError, ShardError
+from schemas.tables import FRAMES, LEFT_OUT, QUARANTINE, SAMPLES, SUBSETS, VIDEOS, read_table
 
 BUILD_FILE: Final = "build.json"
 PROOF_FILE: Final = "leak_proof.json"
+SAMPLE_TABLE: Final = "index/samples.parquet"
+VIDEO_TABLE: Final = "index/videos.parquet"
+FRAME_TABLE: Final = "index/frames.parquet"
+LEFT_OUT_TABLE: Final = "index/left_out.parquet"
+SUBSET_TABLE: Final = "index/subsets.parquet"
+QUARANTINE_TABLE: Final = "quarantine.parquet"
+
+Query = Callable[[pl.LazyFrame], pl.LazyFrame]
+"""What is asked of a table."""
+
+_SCHEMAS: Final = {
+    SAMPLE_TABLE: SAMPLES, VIDEO_TABLE: VIDEOS, FRAME_TABLE: FRAMES, LEFT_OUT_TABLE: LEFT_OUT,
+    SUBSET_TABLE: SUBSETS, QUARANTINE_TABLE: QUARANTINE,
+}  # fmt: skip
 
 _ACTION: Final = "`medvid verify` names what is damaged; build the release again."
 
 
+class _Splits(BaseModel):
+    test_share: float = 0
+    val_share: float = 0
+    standard_size: int | None = None
+
+
 class _Config(BaseModel):
-    splits: dict[str, Any] = {}
+    splits: _Splits = _Splits()
 
 
 class _Build(BaseModel):
     """Only what questions look into; releases of before lack some of it."""
 
     config: _Config = _Config()
-    inputs: dict[str, dict[str, Any]] = {}
-    converters: dict[str, Any] = {}
-    versions: dict[str, Any] = {}
+    inputs: dict[str, dict[str, str]] = {}
+    converters: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    corrections_head: str | None = None
 
 
 class _Place(BaseModel):
@@ -38,7 +60,14 @@ class _Place(BaseModel):
     split: str
 
 
+class _Footage(BaseModel):
+    a: str
+    b: str
+
+
 class _Proof(BaseModel):
+    mode: str = ""
+    media_edges: list[_Footage] = []
     videos: list[_Place]
     edges: dict[str, dict[str, list[str]]]
     pinned: list[str]
@@ -79,20 +108,39 @@ def _load(root: Path, name: str, shape: type[BaseModel]) -> Mapping[str, Any]:
     return found
 
 
-@contextmanager
-def naming_damage(root: Path, table: str) -> Iterator[None]:
-    """Turn what Polars makes of a damaged or absent table into one error that says what to do.
+def read_rows(root: Path, table: str, query: Query) -> pl.DataFrame | None:
+    """Ask a table of a release.
 
     Args:
         root: Folder of the release.
-        table: The table, or which tables are read.
+        table: One of the tables above, relative to it.
+        query: What is asked.
+
+    Returns:
+        The answer; None where the release never had such a table.
 
     Raises:
-        ReleaseError: A table cannot be read.
+        ReleaseError: The table is gone, damaged, or of another schema.
     """
+    path = root / table
+    if not path.exists() and table not in read_manifest(root):
+        return None
     try:
-        yield
-    except (pl.exceptions.PolarsError, FileNotFoundError) as error:
+        read_table(path, _SCHEMAS[table], ())  # columns and types alone: no row is read
+        return query(pl.scan_parquet(path)).collect()
+    except (ShardError, pl.exceptions.PolarsError, OSError) as error:
         raise ReleaseError(
             f"{table} cannot be read: {error}.", source=root.name, action=_ACTION
         ) from error
+
+
+def parse_json(root: Path, text: str | bytes, place: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Parse JSON that stands in a table or a shard.
+
+    Raises:
+        ReleaseError: It is none; the message says where.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ReleaseError(f"{place} is no JSON.", source=root.name, action=_ACTION) from error

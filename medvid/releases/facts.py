@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import SkipValidation
+
 from medvid.splits import Leak, SelectionReport
 from schemas.scalars import Model
 from schemas.source import DataCard
@@ -146,9 +148,9 @@ class ReleaseFacts(Model):
     counts: tuple[SampleCount, ...]
     identities: dict[str, int]
     videos: dict[str, int]
-    clip_seconds: tuple[float, ...]
+    clip_seconds: SkipValidation[tuple[float, ...]]
     rates: dict[str, int]
-    answer_words: tuple[int, ...]
+    answer_words: SkipValidation[tuple[int, ...]]
     labels: dict[str, dict[str, int]]
     quarantine: tuple[QuarantineCount, ...] = ()
     shards: dict[str, int] = {}

@@ -1,15 +1,22 @@
 """A release being asked about: its index, documents and workspace, each read when it is needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import polars as pl
 
-from medvid.releases.documents import load_build, load_proof, naming_damage
+from medvid.releases.documents import (
+    SAMPLE_TABLE,
+    VIDEO_TABLE,
+    Query,
+    load_build,
+    load_proof,
+    parse_json,
+    read_rows,
+)
 from medvid.releases.publish import manifest_hash, read_manifest
 from medvid.releases.why_native import LEDGER_FILE, VideoWork, load_work, workspace_of
 from medvid.releases.why_split import SplitTrace, trace_split
@@ -18,8 +25,6 @@ from schemas.errors import ReleaseError
 
 MAX_MATCHES: Final = 5
 """Rows looked up at most where an id is not unique."""
-
-Query = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
 @dataclass(frozen=True)
@@ -67,16 +72,13 @@ class Opened:
         return [row for number in numbers for row in self._collected(table, _only(number))]
 
     def _collected(self, table: str, query: Query) -> list[dict[str, Any]]:
-        path = self.root / "index" / f"{table}.parquet"
-        if not path.is_file():
-            return []
-        with naming_damage(self.root, f"index/{path.name}"):
-            return query(pl.scan_parquet(path)).collect().to_dicts()
+        found = read_rows(self.root, table, query)
+        return [] if found is None else found.to_dicts()
 
     def video_row(self, source: str, video_id: str) -> dict[str, Any] | None:
         """A video's row of the index."""
         of_video = (pl.col("source") == source) & (pl.col("video_id") == video_id)
-        return next(iter(self.rows("videos", of_video)), None)
+        return next(iter(self.rows(VIDEO_TABLE, of_video)), None)
 
     def work(self, source: str, video_id: str) -> VideoWork:
         """What the workspace holds of a video."""
@@ -99,11 +101,22 @@ class Opened:
 
         Raises:
             ShardError: The shard does not hold it.
+            ReleaseError: What it holds is no sample.
         """
         reader = ShardReader(self.root)
         name = f"{row['sample_id']}.json"
         found = reader.read(row["shard"], row["offset"], row["size"], name)
-        document: Mapping[str, Any] = orjson.loads(found)
+        place = f"{row['shard']}: {name}"
+        document: Mapping[str, Any] = parse_json(self.root, found, place)
+        try:
+            Sample.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise ReleaseError(
+                f"{place} is no sample: {first['msg']}.", source=self.root.name,
+                field=field or None, action="`medvid verify` names what is damaged.",
+            ) from error  # fmt: skip
         return document
 
 
