@@ -33,7 +33,11 @@ ServerOption = Annotated[
 ConfigArgument = Annotated[Path | None, typer.Argument(help="A build as a yaml file.")]
 SourceOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=ROOT", help="A source and its native files; repeatable."),
+    typer.Option(
+        metavar="NAME=ROOT",
+        help="A source and its native files; repeatable. Beside a yaml file it gives that source "
+        "another root, or adds it.",
+    ),
 ]
 ExtraTaskOption = Annotated[
     list[str] | None,

@@ -1,6 +1,7 @@
 """A build as one document: sources, media, clips, splits, shards."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -170,7 +171,8 @@ def load_config(path: Path, overrides: dict[str, Any]) -> BuildConfig:
 
     Args:
         path: The yaml file.
-        overrides: Top-level settings that win over the file.
+        overrides: Top-level settings that win over the file. A source of theirs gives the file's
+            source of that name another root, or is added to those of the file.
 
     Raises:
         ConfigError: The file is missing, is not yaml, or holds a setting that means nothing.
@@ -183,8 +185,24 @@ def load_config(path: Path, overrides: dict[str, Any]) -> BuildConfig:
         raise ConfigError(f"not a yaml file: {error}", source=str(path)) from error
     if not isinstance(document, dict):
         raise ConfigError("the file must hold a mapping of settings.", source=str(path))
-    settings = _anchor(document, path.parent) | overrides
+    settings = _anchor(document, path.parent)
+    sources = _merge_sources(settings.get("sources"), overrides.get("sources"))
+    settings |= overrides | ({"sources": sources} if sources else {})
     return make_config(settings, source=str(path))
+
+
+def _merge_sources(of_file: object, given: Sequence[dict[str, Any]] | None) -> object:
+    """The file's sources in its order, those of the same name with the given settings on top."""
+    if not given or not isinstance(of_file, list):
+        return given or of_file
+    left = {source["name"]: source for source in given}
+    merged = [
+        {**item, **left.pop(item["name"])}
+        if isinstance(item, dict) and item.get("name") in left
+        else item
+        for item in of_file
+    ]
+    return [*merged, *left.values()]
 
 
 def make_config(settings: dict[str, Any], *, source: str | None = None) -> BuildConfig:

@@ -105,3 +105,15 @@ def test_an_anchored_build_runs_from_any_folder(tmp_path: Path) -> None:
     assert config.output.is_absolute()
     assert config.workspace.is_absolute()
     assert config.sources[0].root.is_absolute()
+
+
+def test_a_given_source_moves_the_one_of_the_file_or_joins_it(tmp_path: Path) -> None:
+    text = GOOD + "  - {name: nurvid, root: nurvid, extra_tasks: [next_action]}\n"
+    given = [{"name": "nurvid", "root": Path("/n")}, {"name": "avos", "root": Path("/a")}]
+    config = load_config(write(tmp_path, text), {"sources": given})
+    found = {source.name: (source.root, source.extra_tasks) for source in config.sources}
+    assert list(found)[-2:] == ["nurvid", "avos"]
+    assert found["nurvid"] == (Path("/n"), ("next_action",))
+    assert found["avos"] == (Path("/a"), ())
+    untouched = load_config(write(tmp_path, text), {})
+    assert config.sources[:-2] == untouched.sources[:-1]
