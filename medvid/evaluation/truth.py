@@ -12,8 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from medvid.evaluation.official.labels import procedure_of
 from medvid.evaluation.rows import TruthEvent, TruthRow
 from medvid.evaluation.submission_questions import question_hash
@@ -195,7 +193,7 @@ def _from_release(path: Path, split: str, subset: str) -> Truth:
         samples = tuple(reader.samples(split, subset))
     try:
         return truth_of_samples(samples, f"{path.name}, split {split}", release=path)
-    except (ValidationError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # ValueError: no JSON, or not ours
         raise MalformedSourceError(
             f"a target cannot be read: {str(error)[:200]}.", source=path.name,
             action="Verify the release with `medvid verify`.",

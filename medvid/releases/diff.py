@@ -9,6 +9,7 @@ import polars as pl
 from medvid.releases.diff_builds import BuildDiff, Side, diff_builds
 from medvid.releases.diff_reasons import Change, Explainer
 from medvid.releases.diff_rows import Payloads, by_video, differing_rows
+from medvid.releases.documents import SAMPLE_TABLE
 from schemas.scalars import SCHEMA_VERSION, Model
 
 EXAMPLES: Final = 3
@@ -188,8 +189,8 @@ def _counted(changes: Iterator[Change]) -> tuple[ChangeCount, ...]:
 
 
 def _count(side: Side) -> int:
-    table = side.scan("index/samples.parquet")
-    return 0 if table is None else int(table.select(pl.len()).collect().item())
+    found = side.query(SAMPLE_TABLE, lambda table: table.select(pl.len()))
+    return 0 if found is None else int(found.item())
 
 
 Files = Mapping[str, Mapping[str, object]]

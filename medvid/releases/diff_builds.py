@@ -8,7 +8,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from medvid.releases.documents import BUILD_FILE, load_build
+from medvid.releases.documents import (
+    BUILD_FILE,
+    QUARANTINE_TABLE,
+    VIDEO_TABLE,
+    Query,
+    load_build,
+    read_rows,
+)
 from medvid.releases.publish import manifest_hash, read_manifest
 from schemas.scalars import Model
 
@@ -117,27 +124,27 @@ class Side:
         """What decided its bytes; empty for a release that was imported, not built."""
         return load_build(self.root) if (self.root / BUILD_FILE).is_file() else {}
 
-    def scan(self, table: str) -> pl.LazyFrame | None:
-        """A table of the release, None where it has none."""
-        path = self.root / table
-        return pl.scan_parquet(path) if path.is_file() else None
+    def query(self, table: str, query: Query) -> pl.DataFrame | None:
+        """What a table of the release answers, None where it has none.
+
+        Raises:
+            ReleaseError: The table is damaged.
+        """
+        return read_rows(self.root, table, query)
 
     @cached_property
     def videos(self) -> Mapping[str, tuple[str, int]]:
         """Split and number of pairs of every video, by name."""
-        table = self.scan("index/videos.parquet")
-        if table is None:
-            return {}
-        rows = table.select("source", "video_id", "split", "n_samples").collect().iter_rows()
+        columns = ("source", "video_id", "split", "n_samples")
+        found = self.query(VIDEO_TABLE, lambda table: table.select(columns))
+        rows = [] if found is None else found.iter_rows()
         return {f"{source}/{video}": (split, count) for source, video, split, count in rows}
 
     @cached_property
     def dead(self) -> Mapping[str, str]:
         """Why a whole video is in the quarantine, by name."""
-        table = self.scan("quarantine.parquet")
-        if table is None:
-            return {}
-        rows = table.filter(pl.col("kind") == "video").collect().iter_rows(named=True)
+        found = self.query(QUARANTINE_TABLE, lambda table: table.filter(pl.col("kind") == "video"))
+        rows = [] if found is None else found.iter_rows(named=True)
         return {f"{r['source']}/{r['video_id']}": f"{r['stage']} {r['reason']}" for r in rows}
 
     @property

@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 from medvid.releases.diff_builds import Side
+from medvid.releases.documents import LEFT_OUT_TABLE, SAMPLE_TABLE
 from schemas.errors import ShardError
 
 OPEN_SHARDS: Final = 64
@@ -107,7 +108,7 @@ def differing_rows(a: Side, b: Side, repictured: pl.Expr | None) -> pl.DataFrame
     large, standard = kept_files(a, b, "large"), kept_files(a, b, "standard")
     before, after = (_doubtful(side, large, standard, repictured) for side in (a, b))
     others = [
-        _rows(side).filter(pl.col(_KEY).is_in(other[_KEY].implode())).collect()
+        _rows(side, pl.col(_KEY).is_in(other[_KEY].implode()))
         for side, other in ((a, after), (b, before))
     ]
     old = pl.concat([before, others[0]]).unique(_KEY)
@@ -128,13 +129,15 @@ def differing_rows(a: Side, b: Side, repictured: pl.Expr | None) -> pl.DataFrame
     return joined.filter(differs).with_columns(shared).sort("source", "video_id", _KEY)
 
 
-def _rows(side: Side) -> pl.LazyFrame:
-    table = side.scan("index/samples.parquet")
-    if table is None:
-        raise ShardError("the release has no index.", source=side.root.name)
-    return table.select(_KEY, *_FACTS, *_PLACE).with_columns(
-        pl.col("shard", "standard_shard").cast(pl.String)
+def _rows(side: Side, where: pl.Expr) -> pl.DataFrame:
+    paths = pl.col("shard", "standard_shard").cast(pl.String)
+    found = side.query(
+        SAMPLE_TABLE,
+        lambda table: table.select(_KEY, *_FACTS, *_PLACE).with_columns(paths).filter(where),
     )
+    if found is None:
+        raise ShardError("the release has no index.", source=side.root.name)
+    return found
 
 
 def _doubtful(
@@ -144,7 +147,7 @@ def _doubtful(
     doubt = ~pl.col("shard").is_in(sorted(large)) | (
         pl.col("standard_shard").is_not_null() & ~pl.col("standard_shard").is_in(sorted(standard))
     )
-    return _rows(side).filter(doubt if repictured is None else doubt | repictured).collect()
+    return _rows(side, doubt if repictured is None else doubt | repictured)
 
 
 def _mark_rewritten(a: Side, b: Side, joined: pl.DataFrame, compared: pl.Expr) -> pl.DataFrame:
@@ -250,17 +253,17 @@ class Payloads:
 
 def left_out_reasons(side: Side, rows: pl.DataFrame) -> Mapping[str, str]:
     """Why pairs among these rows were left out of a release, by sample id."""
-    table = side.scan("index/left_out.parquet")
-    if table is None or rows.is_empty():
+    if rows.is_empty():
         return {}
     wanted = pl.col(_KEY).is_in(rows[_KEY].implode())
-    return dict(table.filter(wanted).select(_KEY, "reason").collect().iter_rows())
+    found = side.query(LEFT_OUT_TABLE, lambda table: table.filter(wanted).select(_KEY, "reason"))
+    return {} if found is None else dict(found.iter_rows())
 
 
 def clips_of(side: Side, clip_ids: pl.Series) -> set[str]:
     """Which of these clips have pairs in a release."""
-    table = side.scan("index/samples.parquet")
-    if table is None or clip_ids.is_empty():
+    if clip_ids.is_empty():
         return set()
-    found = table.select(pl.col("clip_id").filter(pl.col("clip_id").is_in(clip_ids.implode())))
-    return set(found.unique().collect()["clip_id"])
+    wanted = pl.col("clip_id").filter(pl.col("clip_id").is_in(clip_ids.implode()))
+    found = side.query(SAMPLE_TABLE, lambda table: table.select(wanted).unique())
+    return set() if found is None else set(found["clip_id"])

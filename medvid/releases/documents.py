@@ -134,13 +134,16 @@ def read_rows(root: Path, table: str, query: Query) -> pl.DataFrame | None:
         ) from error
 
 
-def parse_json(root: Path, text: str | bytes, place: str) -> Any:  # noqa: ANN401 - the JSON edge
-    """Parse JSON that stands in a table or a shard.
+def parse_object(root: Path, text: str | bytes, place: str) -> dict[str, Any]:
+    """Parse a JSON object that stands in a table or a shard.
 
     Raises:
         ReleaseError: It is none; the message says where.
     """
     try:
-        return orjson.loads(text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ReleaseError(f"{place} is no JSON.", source=root.name, action=_ACTION) from error
+    if not isinstance(found, dict):
+        raise ReleaseError(f"{place} is no JSON object.", source=root.name, action=_ACTION)
+    return found

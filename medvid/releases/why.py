@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
+from medvid.releases.documents import LEFT_OUT_TABLE, SAMPLE_TABLE, VIDEO_TABLE
 from medvid.releases.why_native import NativeTrace, RecordTrace, VideoWork, rejected_by
 from medvid.releases.why_release import Opened
 from medvid.releases.why_selection import Membership, trace_membership
@@ -145,10 +146,10 @@ def explain_sample(opened: Opened, prefix: str) -> SampleHistory:
         ReleaseError: No pair has such an id, or several have.
         ShardError: Its shard does not hold it.
     """
-    for table in ("samples", "left_out"):
+    for table in (SAMPLE_TABLE, LEFT_OUT_TABLE):
         rows = opened.rows_by_id(table, prefix)
         if len(rows) == 1:
-            return _history(opened, rows[0], left_out=table == "left_out")
+            return _history(opened, rows[0], left_out=table == LEFT_OUT_TABLE)
         if rows:
             ids = sorted(row["sample_id"] for row in rows)
             raise ReleaseError(
@@ -170,12 +171,21 @@ def explain_sample(opened: Opened, prefix: str) -> SampleHistory:
     )
 
 
-def video_trace(row: Mapping[str, Any]) -> VideoTrace:
-    """A video from its row of the index."""
+def video_trace(opened: Opened, row: Mapping[str, Any]) -> VideoTrace:
+    """A video from its row of the index.
+
+    Raises:
+        ReleaseError: The row is damaged.
+    """
+    name = f"{VIDEO_TABLE}, {row['source']}/{row['video_id']}"
+    told = {
+        column: opened.parse(row[column], f"{name}, {column}")
+        for column in ("native_split", "links")
+    }
     return VideoTrace(
         source=row["source"], video_id=row["video_id"], identity=row["identity"],
         licence=row["licence"], resolution_wh=(row["width"], row["height"]),
-        native_split=orjson.loads(row["native_split"]), links=orjson.loads(row["links"]),
+        **told,
     )  # fmt: skip
 
 
@@ -189,18 +199,20 @@ def _history(opened: Opened, row: Mapping[str, Any], *, left_out: bool) -> Sampl
             source=opened.root.name, action="`medvid verify` names what is damaged.",
         )  # fmt: skip
     sample = None if left_out else opened.payload(row)
-    provenance = orjson.loads(sample["provenance"]) if sample else {}
+    place = f"{row['sample_id']}.json, "
+    provenance = opened.parse(sample["provenance"], place + "provenance") if sample else {}
+    subject = opened.parse(sample["subject"], place + "subject") if sample else {}
     reason = row["reason"] if left_out else ""
     return SampleHistory(
         kind="left_out" if left_out else "sample", release=opened.manifest_sha256,
         sample_id=row["sample_id"], task=row["task"], qa_type=row["qa_type"], label=row["label"],
-        video=video_trace(video), native=work.trace(),
+        video=video_trace(opened, video), native=work.trace(),
         records=tuple(work.record(name) for name in provenance.get("records", ())),
         revision=provenance.get("revision", ""),
         corrections_head=opened.build.get("corrections_head"),
-        clip=_clip(row, sample, work), question=_question(sample, provenance),
+        clip=_clip(row, sample, work), question=_question(sample, provenance, subject),
         split=opened.split(source, video_id),
-        selection=trace_membership(opened.root, row, opened.config, reason), places=_places(row),
+        selection=trace_membership(opened, row, opened.config, reason), places=_places(row),
     )  # fmt: skip
 
 
@@ -224,7 +236,7 @@ def _clip(row: Mapping[str, Any], sample: Mapping[str, Any] | None, work: VideoW
 
 
 def _question(
-    sample: Mapping[str, Any] | None, provenance: Mapping[str, Any]
+    sample: Mapping[str, Any] | None, provenance: Mapping[str, Any], subject: Mapping[str, Any]
 ) -> QuestionTrace | None:
     if sample is None:
         return None
@@ -232,7 +244,7 @@ def _question(
         question=sample["question"], answer=sample["answer"],
         template=provenance.get("template", ""),
         candidates=tuple(orjson.loads(sample["candidates"])),
-        captions=tuple(provenance.get("captions", ())), subject=orjson.loads(sample["subject"]),
+        captions=tuple(provenance.get("captions", ())), subject=dict(subject),
     )  # fmt: skip
 
 

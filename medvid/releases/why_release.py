@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from pydantic import ValidationError
 
 from medvid.releases.documents import (
-    SAMPLE_TABLE,
     VIDEO_TABLE,
     Query,
     load_build,
     load_proof,
-    parse_json,
+    parse_object,
     read_rows,
 )
 from medvid.releases.publish import manifest_hash, read_manifest
@@ -22,6 +22,7 @@ from medvid.releases.why_native import LEDGER_FILE, VideoWork, load_work, worksp
 from medvid.releases.why_split import SplitTrace, trace_split
 from medvid.shards.reader import ShardReader
 from schemas.errors import ReleaseError
+from schemas.sample import Sample
 
 MAX_MATCHES: Final = 5
 """Rows looked up at most where an id is not unique."""
@@ -57,21 +58,22 @@ class Opened:
 
     def rows(self, table: str, where: pl.Expr) -> list[dict[str, Any]]:
         """Rows of a table of the index; none where it has no such table."""
-        return self._collected(table, lambda found: found.filter(where))
+        return self.query(table, lambda found: found.filter(where))
 
     def rows_by_id(self, table: str, prefix: str) -> list[dict[str, Any]]:
         """The first few rows whose sample id begins so; other columns are read for them alone."""
         begins = pl.col("sample_id").str.starts_with(prefix)
-        places = self._collected(
+        places = self.query(
             table,
             lambda found: (
                 found.select("sample_id").with_row_index("row").filter(begins).head(MAX_MATCHES)
             ),
         )
         numbers = [place["row"] for place in places]
-        return [row for number in numbers for row in self._collected(table, _only(number))]
+        return [row for number in numbers for row in self.query(table, _only(number))]
 
-    def _collected(self, table: str, query: Query) -> list[dict[str, Any]]:
+    def query(self, table: str, query: Query) -> list[dict[str, Any]]:
+        """What a table answers; no rows where it has no such table."""
         found = read_rows(self.root, table, query)
         return [] if found is None else found.to_dicts()
 
@@ -96,6 +98,10 @@ class Opened:
         found: Mapping[str, Any] = self.build.get("config", {})
         return found
 
+    def parse(self, text: str, place: str) -> dict[str, Any]:
+        """A JSON object of a table or a shard, at a place that an error would name."""
+        return parse_object(self.root, text, place)
+
     def payload(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The json of a sample of the index.
 
@@ -107,7 +113,7 @@ class Opened:
         name = f"{row['sample_id']}.json"
         found = reader.read(row["shard"], row["offset"], row["size"], name)
         place = f"{row['shard']}: {name}"
-        document: Mapping[str, Any] = parse_json(self.root, found, place)
+        document: Mapping[str, Any] = parse_object(self.root, found, place)
         try:
             Sample.model_validate(document)
         except ValidationError as error:

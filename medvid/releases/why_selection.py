@@ -1,12 +1,13 @@
 """Why a pair is in `large` and in `standard`, or is not, told from the index of a release."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 from pydantic import ValidationError
 
+from medvid.releases.documents import SAMPLE_TABLE, SUBSET_TABLE, VIDEO_TABLE, read_rows
+from medvid.releases.why_release import Opened
 from medvid.splits import SplitSettings
 from medvid.splits.quotas import source_quotas
 from schemas.errors import SplitError
@@ -51,25 +52,25 @@ class Membership(Model):
 
 
 def trace_membership(
-    release: Path, row: Mapping[str, Any], config: Mapping[str, Any], left_out: str = ""
+    opened: Opened, row: Mapping[str, Any], config: Mapping[str, Any], left_out: str = ""
 ) -> Membership:
     """Say why a pair is where it is.
 
     Args:
-        release: Folder of the release.
+        opened: The release.
         row: The pair's row of `samples.parquet` or `left_out.parquet`.
         config: Settings of `build.json`.
         left_out: Why it is in no split, empty where it is in one.
     """
     if left_out:
-        reason = _left_out(release, row, config.get("splits", {}), left_out)
+        reason = _left_out(opened, row, config.get("splits", {}), left_out)
         return Membership(in_large=False, in_standard=False, reason=reason)
     if row["split"] != _TRAIN:
         reason = (
             f"`standard` and every other subset are drawn from train alone; it is {row['split']}."
         )
         return Membership(in_large=True, in_standard=False, reason=reason)
-    levels = _levels(release, row)
+    levels = _levels(opened, row)
     size = config.get("splits", {}).get("standard_size", 0)
     if row["in_standard"]:
         whole = next((level for level in levels if level.train == level.in_standard), None)
@@ -85,16 +86,19 @@ def trace_membership(
         )
     return Membership(
         in_large=True, in_standard=row["in_standard"],
-        subsets=_subsets(release, row["sample_id"]), reason=reason, levels=levels,
+        subsets=_subsets(opened, row["sample_id"]), reason=reason, levels=levels,
     )  # fmt: skip
 
 
-def _levels(release: Path, row: Mapping[str, Any]) -> tuple[Level, ...]:
+def _levels(opened: Opened, row: Mapping[str, Any]) -> tuple[Level, ...]:
     """Counts of each group of balance, from the widest; each is read out of the one before."""
-    train = _scan(release, "samples").filter(
-        (pl.col("split") == _TRAIN) & (pl.col(LEVELS[0]) == row[LEVELS[0]])
-    )
-    group = train.select(*LEVELS, "in_standard").collect()
+    train = (pl.col("split") == _TRAIN) & (pl.col(LEVELS[0]) == row[LEVELS[0]])
+    group = read_rows(
+        opened.root, SAMPLE_TABLE,
+        lambda table: table.filter(train).select(*LEVELS, "in_standard"),
+    )  # fmt: skip
+    if group is None:
+        return ()
     found = []
     for depth, column in enumerate(LEVELS):
         group = group.filter(pl.col(column) == row[column])
@@ -104,18 +108,14 @@ def _levels(release: Path, row: Mapping[str, Any]) -> tuple[Level, ...]:
     return tuple(found)
 
 
-def _scan(release: Path, table: str) -> pl.LazyFrame:
-    return pl.scan_parquet(release / "index" / f"{table}.parquet")
+def _subsets(opened: Opened, sample_id: str) -> tuple[str, ...]:
+    rows = opened.rows(SUBSET_TABLE, pl.col("sample_id") == sample_id)
+    return tuple(sorted(row["subset"] for row in rows))
 
 
-def _subsets(release: Path, sample_id: str) -> tuple[str, ...]:
-    if not (release / "index" / "subsets.parquet").is_file():
-        return ()
-    rows = _scan(release, "subsets").filter(pl.col("sample_id") == sample_id).select("subset")
-    return tuple(rows.collect()["subset"].sort().to_list())
-
-
-def _left_out(release: Path, row: Mapping[str, Any], splits: Mapping[str, Any], reason: str) -> str:
+def _left_out(
+    opened: Opened, row: Mapping[str, Any], splits: Mapping[str, Any], reason: str
+) -> str:
     if reason == "held_out":
         told = (
             "its video tests, and the counts of test pairs by task were filled before its turn "
@@ -123,7 +123,7 @@ def _left_out(release: Path, row: Mapping[str, Any], splits: Mapping[str, Any], 
         )
     elif reason == "over_quota":
         told = (
-            f"{row['source']} had filled its quota{_quota(release, splits, row['source'])}; pairs "
+            f"{row['source']} had filled its quota{_quota(opened, splits, row['source'])}; pairs "
             "are dealt fairly over task, label and video within a source."
         )
     else:
@@ -138,13 +138,15 @@ def _asked_of_test(splits: Mapping[str, Any], task: str) -> str:
     return f" (splits.test_counts: {settings.tested.get(task, 0):,} of {task})"
 
 
-def _quota(release: Path, splits: Mapping[str, Any], source: str) -> str:
+def _quota(opened: Opened, splits: Mapping[str, Any], source: str) -> str:
     settings = _settings(splits)
     if settings is None:
         return ""
-    named = _scan(release, "videos").select(pl.col("source").unique().sort()).collect()
+    sources = opened.query(
+        VIDEO_TABLE, lambda table: table.select(pl.col("source").unique().sort())
+    )
     try:
-        quotas, origin = source_quotas(settings, named["source"].to_list())
+        quotas, origin = source_quotas(settings, [row["source"] for row in sources])
     except SplitError:
         return ""
     if quotas is None or source not in quotas:

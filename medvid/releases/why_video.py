@@ -5,9 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-import orjson
 import polars as pl
 
+from medvid.releases.documents import (
+    FRAME_TABLE,
+    LEFT_OUT_TABLE,
+    QUARANTINE_TABLE,
+    SAMPLE_TABLE,
+)
 from medvid.releases.why import VideoTrace, video_trace
 from medvid.releases.why_native import NativeTrace, RecordTrace, VideoWork
 from medvid.releases.why_release import Opened
@@ -145,13 +150,13 @@ def explain_video(opened: Opened, source: str, video_id: str) -> VideoHistory:
     if row is None and not quarantine:
         _require_known(opened, source, video_id)
     of_video = _of_video(source, video_id)
-    samples, left_out = opened.rows("samples", of_video), opened.rows("left_out", of_video)
+    samples, left_out = opened.rows(SAMPLE_TABLE, of_video), opened.rows(LEFT_OUT_TABLE, of_video)
     work = opened.work(source, video_id)
     pairs = work.info.get("pairs", {})
     return VideoHistory(
         release=opened.manifest_sha256, name=f"{source}/{video_id}",
         reason=_video_reason(row, samples, left_out, quarantine, pairs),
-        video=None if row is None else video_trace(row), native=work.trace(),
+        video=None if row is None else video_trace(opened, row), native=work.trace(),
         split=opened.split(source, video_id), clips=len({r["clip_id"] for r in samples}),
         tasks=_count_tasks(samples, left_out), left_out=_count(left_out, "reason"),
         fates=dict(pairs.get("fate", {})), candidates=dict(pairs.get("candidates", {})),
@@ -186,7 +191,7 @@ def explain_segment(opened: Opened, source: str, video_id: str, name: str) -> Se
     if place >= len(segments):
         raise _no_segment(opened, f"{source}/{video_id}", place, work)
     segment = segments[place]
-    samples = opened.rows("samples", _of_video(source, video_id))
+    samples = opened.rows(SAMPLE_TABLE, _of_video(source, video_id))
     citing = _citing(opened, samples, place)
     record = work.record(f"segment:{place}")
     inside = {
@@ -236,17 +241,13 @@ def _no_segment(opened: Opened, name: str, place: int, work: VideoWork) -> Relea
 
 
 def _quarantine(opened: Opened, source: str, video_id: str) -> tuple[QuarantineTrace, ...]:
-    found = (
-        pl.scan_parquet(opened.root / "quarantine.parquet")
-        .filter(_of_video(source, video_id))
-        .collect()
-    )
+    found = opened.rows(QUARANTINE_TABLE, _of_video(source, video_id))
     return tuple(
         QuarantineTrace(
             stage=row["stage"], kind=row["kind"], reason=row["reason"], place=_place(row),
             detail=row["detail"], action=row["action"],
         )
-        for row in found.iter_rows(named=True)
+        for row in found
     )  # fmt: skip
 
 
@@ -277,10 +278,10 @@ def _shards(
     opened: Opened, samples: Sequence[Mapping[str, Any]], of_video: pl.Expr
 ) -> tuple[str, ...]:
     found = {row["shard"] for row in samples} | {row["standard_shard"] for row in samples}
-    frames = opened.root / "index" / "frames.parquet"
-    if frames.is_file():
-        stored = pl.scan_parquet(frames).filter(of_video).select("shard").unique().collect()
-        found |= set(stored["shard"].to_list())
+    stored = opened.query(
+        FRAME_TABLE, lambda table: table.filter(of_video).select("shard").unique()
+    )
+    found |= {row["shard"] for row in stored}
     return tuple(sorted(shard for shard in found if shard is not None))
 
 
@@ -329,7 +330,9 @@ def _citing(
     """Pairs whose answers stand on a segment, by task."""
     found: dict[str, list[str]] = {}
     for row in samples:
-        records = orjson.loads(opened.payload(row)["provenance"]).get("records", ())
+        provenance = opened.payload(row)["provenance"]
+        told = opened.parse(provenance, f"{row['sample_id']}.json, provenance")
+        records = told.get("records", ())
         named = (_SEGMENT.fullmatch(record) for record in records)
         if any(match is not None and int(match[1]) == place for match in named):
             found.setdefault(row["task"], []).append(row["sample_id"])
