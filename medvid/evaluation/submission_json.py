@@ -25,6 +25,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BOM: Final = b"\xef\xbb\xbf"
 _MOST_DIGITS: Final = 40
 _SHOWN: Final = 40
+_FORM: Final = "Write a flat list of {id, qa_type, prediction}."
 
 Form = Literal["list", "dict", "lines"]
 
@@ -114,13 +115,13 @@ def parse_records(content: bytes, name: str, limits: JsonLimits | None = None) -
     reader = _Reader(text, name, limits)
     start = _skip_blanks(text, 0)
     if start == len(text):
-        raise SubmissionError("the file is empty.", source=name)
+        raise SubmissionError("the file is empty.", source=name, action=_FORM)
     if text[start] == "[":
         return JsonRecords(name, "list", tuple(reader.items(start + 1)))
     if text[start] != "{":
         raise SubmissionError(
             f"expected a list of records, found {text[start : start + _SHOWN]!r}.",
-            source=name, line=reader.line_at(start),
+            source=name, line=reader.line_at(start), action=_FORM,
         )  # fmt: skip
     records = tuple(reader.documents(start))
     if len(records) > 1 or _is_row(records[0].value):
@@ -153,7 +154,7 @@ def _checked_text(content: bytes, name: str, limits: JsonLimits) -> str:
     if depth > limits.max_depth:
         raise SubmissionError(
             f"lists and objects are nested {depth:,} deep, at most {limits.max_depth} are read.",
-            source=name, action="Write a flat list of {id, qa_type, prediction}.",
+            source=name, action=_FORM,
         )  # fmt: skip
     try:
         return content.decode("utf-8")

@@ -205,8 +205,9 @@ def _from_official(path: Path) -> Truth:
     faults: list[MalformedSourceError] = []
     rows = tuple(read_official_rows(path, faults=faults))
     if faults:
+        rows_named = "one row" if len(faults) == 1 else f"{len(faults):,} rows"
         raise MalformedSourceError(
-            f"{len(faults)} rows cannot be read: {bounded(faults)}", source=path.name,
+            f"{rows_named} cannot be read: {bounded(faults)}", source=path.name,
             action="Rows are matched by place, so none may be left out: correct these.",
         )  # fmt: skip
     return truth_of_official_rows(rows, path.name)

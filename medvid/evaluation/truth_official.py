@@ -117,7 +117,7 @@ def _spans(info: object) -> Iterator[tuple[float, float]]:
     for item in _items(info):
         for span in item.get("spans") or ():
             if isinstance(span, Mapping):
-                yield _number(span["start"]), _number(span["end"])
+                yield _field(span, "start"), _field(span, "end")
             else:
                 start, end = span
                 yield _number(start), _number(end)
@@ -146,7 +146,7 @@ def _events(info: object, labels: Sequence[str]) -> Iterator[TruthEvent]:
                 continue
             label, caption = split_label(event["caption"], labels)
             yield TruthEvent(
-                start=_number(event["start"]), end=_number(event["end"]), caption=caption,
+                start=_field(event, "start"), end=_field(event, "end"), caption=caption,
                 label=label,
             )  # fmt: skip
 
@@ -199,6 +199,12 @@ def _is_time(text: object) -> bool:
         return math.isfinite(float(str(text)))
     except ValueError:
         return False
+
+
+def _field(item: Mapping[str, Any], name: str) -> float:
+    if name not in item:
+        raise ValueError(f"{name!r} is absent")
+    return _number(item[name])
 
 
 def _number(value: object) -> float:

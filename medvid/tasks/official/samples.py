@@ -113,7 +113,8 @@ def _own_fields(row: OfficialRow) -> dict[str, Any]:
             "the row says something else than what its id stands for.", field=ID_KEY,
             action="Export it again, or take both keys out to have it worked out anew.",
         )  # fmt: skip
-    if len(fields["frame_tick"]) != len(row.sampled_video_frames):
+    ticks = fields["frame_tick"]
+    if not isinstance(ticks, list) or len(ticks) != len(row.sampled_video_frames):
         raise SampleError("times and frames differ in number.", field=OWN_KEY, action=_FIX)
     return fields
 

@@ -125,7 +125,7 @@ def test_one_damaged_row_refuses_the_file_since_rows_are_matched_by_place(
     rows = [*official_rows[:3], {"id": "x"}, *official_rows[3:]]
     path = tmp_path / "damaged.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    with pytest.raises(MalformedSourceError, match=r"1 rows cannot be read.*row 3"):
+    with pytest.raises(MalformedSourceError, match="one row cannot be read.*row 3"):
         load_truth(path)
 
 
@@ -137,6 +137,25 @@ def test_a_number_that_is_none_names_its_row(
     path = tmp_path / "number.json"
     path.write_text(json.dumps([row]).replace('"end": 2', f'"end": {number}'), encoding="utf-8")
     with pytest.raises(MalformedSourceError, match="row 0"):
+        load_truth(path)
+
+
+@pytest.mark.parametrize(
+    ("qa_type", "info", "told"),
+    [
+        ("tal", [{"spans": [{"start": 1}]}], "'end' is absent"),
+        ("tal", [{"spans": [{}]}], "'start' is absent"),
+        ("tal", [{"spans": [[1]]}], "not enough values"),
+        ("dense_captioning_gpt", [{"caption": "cutting", "start": 1}], "'end' is absent"),
+    ],
+)
+def test_structured_truth_that_lacks_something_names_it(
+    row_maker: RowMaker, tmp_path: Path, qa_type: str, info: object, told: str
+) -> None:
+    path = tmp_path / "lacking.json"
+    row = row_maker(ROW_ID, qa_type, "When?", "x", info)
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    with pytest.raises(MalformedSourceError, match=f"row 0.*{told}"):
         load_truth(path)
 
 

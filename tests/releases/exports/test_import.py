@@ -350,6 +350,16 @@ def test_files_that_are_not_official_leave_nothing(tmp_path: Path) -> None:
         import_official(write_rows(tmp_path / "rows.json", []), tmp_path / "out")
 
 
+@pytest.mark.parametrize("ticks", [None, True, "0", {}, [0]])
+def test_an_exported_row_whose_times_are_damaged_is_set_aside(
+    samples: list[Sample], tmp_path: Path, ticks: Any
+) -> None:
+    rows = [official_row(sample, split="train") for sample in samples[:2]]
+    rows[0]["medvid"]["frame_tick"] = ticks
+    summary = import_official(write_rows(tmp_path / "rows.json", rows), tmp_path / "out")
+    assert (summary.samples, summary.quarantined) == (1, 1)
+
+
 def test_a_licence_that_nobody_registered_is_refused(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.json", [foreign()])
     with pytest.raises(ConfigError, match="medvidbench-terms"):
