@@ -125,7 +125,7 @@ def test_one_damaged_row_refuses_the_file_since_rows_are_matched_by_place(
     rows = [*official_rows[:3], {"id": "x"}, *official_rows[3:]]
     path = tmp_path / "damaged.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    with pytest.raises(MalformedSourceError, match="one row cannot be read.*row 3"):
+    with pytest.raises(MalformedSourceError, match=r"one row cannot be read.*row 3"):
         load_truth(path)
 
 
