@@ -11,6 +11,7 @@ import polars as pl
 from flows.duplicates import media_edges
 from flows.media_plan import MediaShard, Parent, bucket_of, load_parent, plan_media_shards
 from flows.shard_stages import (
+    SHARD_CODE,
     SHARD_FILE,
     MediaPlace,
     PairsPart,
@@ -124,7 +125,8 @@ def select(
     videos = [state.video for state in states if state.video is not None]
     pool = read_pool(alive, workspace, config.splits.seed, tally)
     known = {f"{video.source}/{video.video_id}" for video in videos}
-    edges = tuple(e for e in media_edges(states, workspace) if e.a in known and e.b in known)
+    found = media_edges(states, workspace, config.duplicates)
+    edges = tuple(edge for edge in found if edge.a in known and edge.b in known)
     assignment = assign_splits(videos, config.splits, edges)
     selection = select_samples(pool, assignment, config.splits)
     return Assembly(alive, videos, pool, assignment, selection, edges)
@@ -298,7 +300,7 @@ def _annotation_units(
                 place = workspace.folder("pairs", state.pairs.key)
                 groups.setdefault(path, []).append(PairsPart(place, ids))
                 keys.setdefault(path, []).append([state.pairs.key, ids])
-    code = code_key("medvid.shards", "flows:shard_stages.py")
+    code = code_key(*SHARD_CODE)
     return {
         path: Unit(
             "annotation_shards", path, content_key("annotation_shard", keys[path], code),
@@ -326,7 +328,7 @@ def _selfcontained_units(
         )  # fmt: skip
         groups.setdefault(path, []).append(part)
         keys.setdefault(path, []).append([state.pairs.key, media_keys[stem], ids])
-    code = code_key("medvid.shards", "flows:shard_stages.py")
+    code = code_key(*SHARD_CODE)
     return {
         path: Unit(
             "selfcontained", path, content_key("selfcontained", keys[path], code),

@@ -32,7 +32,6 @@ from schemas.timeline import TimeBase
 EDGES_FILE = "duplicates.json"
 STAGE = "duplicates"
 _TIMEOUT_S = 7200.0
-_SETTINGS = DuplicateSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,23 @@ class PrintPayload:
     time_base: TimeBase
 
 
-def search_unit(work: Path, prints: Sequence[PrintPayload]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SearchPayload:
+    """A search over a whole build.
+
+    Attributes:
+        prints: Where the fingerprints lie.
+        settings: When two videos count as the same footage.
+    """
+
+    prints: tuple[PrintPayload, ...]
+    settings: DuplicateSettings
+
+
+def search_unit(work: Path, payload: SearchPayload) -> dict[str, Any]:
     """Search the fingerprints of a whole build."""
-    report = find_duplicates([load_fingerprint(item) for item in prints], _SETTINGS)
+    prints = [load_fingerprint(item) for item in payload.prints]
+    report = find_duplicates(prints, payload.settings)
     (work / EDGES_FILE).write_bytes(report.model_dump_json().encode())
     return {"ok": True, "edges": len(report.edges), "candidates": report.candidates}
 
@@ -78,7 +91,9 @@ def load_fingerprint(item: PrintPayload) -> Fingerprint:
     return Fingerprint(item.name, time_s[places], hashes[places], detail[places])
 
 
-def plan_search(states: Sequence[VideoState], workspace: Workspace) -> Unit | None:
+def plan_search(
+    states: Sequence[VideoState], workspace: Workspace, settings: DuplicateSettings
+) -> Unit | None:
     """The search over every video whose pictures are sound; None where fewer than two are.
 
     A video that yields no samples is searched too: whether it does must not move another's split.
@@ -96,22 +111,25 @@ def plan_search(states: Sequence[VideoState], workspace: Workspace) -> Unit | No
         "medvid.splits:hamming.py", "medvid.splits:alignment.py", "medvid.splits:duplicates.py",
         "flows:duplicates.py",
     )  # fmt: skip
-    key = content_key(
-        STAGE, [[name, unit.key, base] for name, unit, base in sound], _SETTINGS, code
-    )
-    prints = [PrintPayload(name, workspace.folder("media", u.key), base) for name, u, base in sound]
-    return Unit(STAGE, "all videos", key, search_unit, prints, _TIMEOUT_S)
+    key = content_key(STAGE, [[name, unit.key, base] for name, unit, base in sound], settings, code)
+    prints = (PrintPayload(name, workspace.folder("media", u.key), base) for name, u, base in sound)
+    payload = SearchPayload(tuple(prints), settings)
+    return Unit(STAGE, "all videos", key, search_unit, payload, _TIMEOUT_S)
 
 
 def search_duplicates(
-    states: Sequence[VideoState], workspace: Workspace, execute: Executor, progress: Progress
+    states: Sequence[VideoState],
+    workspace: Workspace,
+    settings: DuplicateSettings,
+    execute: Executor,
+    progress: Progress,
 ) -> None:
     """Bring the search up to date.
 
     Raises:
         ReleaseError: The machine failed it: a release must not leave without its answer.
     """
-    unit = plan_search(states, workspace)
+    unit = plan_search(states, workspace, settings)
     if unit is None:
         return
     outcome = run_stage(workspace, STAGE, [unit], execute, progress)[unit.name]
@@ -122,17 +140,20 @@ def search_duplicates(
         )
 
 
-def media_edges(states: Sequence[VideoState], workspace: Workspace) -> tuple[MediaEdge, ...]:
+def media_edges(
+    states: Sequence[VideoState], workspace: Workspace, settings: DuplicateSettings
+) -> tuple[MediaEdge, ...]:
     """Pairs of videos that show the same footage, sorted; none for a build without media.
 
     Args:
         states: Every video of the build, whether it reaches the release or not.
         workspace: Where the media checks and the search are finished.
+        settings: When two videos count as the same footage.
 
     Raises:
         ReleaseError: The search is not finished.
     """
-    unit = plan_search(states, workspace)
+    unit = plan_search(states, workspace, settings)
     if unit is None:
         return ()
     if unit.key not in workspace.finished([unit.key]):

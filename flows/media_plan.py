@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.shard_stages import VideoPart, media_shard_unit
+from flows.shard_stages import SHARD_CODE, VideoPart, media_shard_unit
 from flows.sources import LABEL_TIMEOUT_S, VideoState
 from flows.stages import FramesPayload, frames_unit
 from flows.tables import MEDIA_INDEX
@@ -136,7 +136,7 @@ def _new_shard(
             part = VideoPart(recording.source, recording.video_id, folder, indices, ticks)
             shard.parts.append(part)
     keys = [unit.key for unit in shard.frames]
-    key = content_key("media_shard", keys, code_key("medvid.shards", "flows:shard_stages.py"))
+    key = content_key("media_shard", keys, code_key(*SHARD_CODE))
     shard.unit = Unit("media_shards", path, key, media_shard_unit, shard.parts, LABEL_TIMEOUT_S)
     return shard
 

@@ -116,7 +116,7 @@ def prepare(
     line.correct(states)
     if config.media.mode == "frames":
         line.check_media(states)
-        search_duplicates(states, workspace, execute, progress)
+        search_duplicates(states, workspace, config.duplicates, execute, progress)
     line.pair(states)
     return states
 

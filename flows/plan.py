@@ -70,7 +70,7 @@ def plan_build(config: BuildConfig) -> BuildPlan:
             media = [s.media for s in states if s.media is not None]
             stages.append(_stage("media", media, config, workspace))
             _bury_known(states, "media", workspace)
-            search = plan_search(states, workspace)
+            search = plan_search(states, workspace, config.duplicates)
             stages.append(_stage("duplicates", [search] if search else [], config, workspace))
         plan_pairs(states, config, workspace)
         pairs = [s.pairs for s in states if s.pairs is not None]

@@ -17,6 +17,7 @@ import pyarrow as pa
 from flows.assembly import Assembly, media_index
 from flows.facts import gather_facts
 from flows.shard_stages import (
+    SHARD_CODE,
     SHARD_FILE,
     EnergonPayload,
     IndexedShard,
@@ -252,7 +253,7 @@ def _energon(
 ) -> Unit:
     payload = EnergonPayload(tuple(shards), key, part, splits)
     tars = [[shard.name, shard.sha256] for shard in shards]
-    code = code_key("medvid.shards", "flows:shard_stages.py")
+    code = code_key(*SHARD_CODE)
     name = content_key("energon", folder, tars, splits, code)
     return Unit("energon", folder, name, energon_unit, payload, LABEL_TIMEOUT_S)
 

@@ -34,6 +34,9 @@ from medvid.shards import (
 from schemas.hashing import file_sha256
 
 SHARD_FILE = "shard.tar"
+SHARD_CODE = ("medvid.shards", "flows:shard_stages.py", "flows:pair_files.py")
+"""Code that decides the bytes of a shard and of its index."""
+
 _FLAT = "+"
 """Stands for the slash of a path: a unit's folder is flat, and no name of Energon's holds one."""
 

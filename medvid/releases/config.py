@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from medvid.splits import SplitSettings
+from medvid.splits import DuplicateSettings, SplitSettings
 from medvid.tasks.base import TaskSettings
 from medvid.tasks.clips import ClipSettings
 from schemas.errors import ConfigError, bounded
@@ -86,6 +86,7 @@ class BuildConfig(Model):
         clips: Clip planning.
         tasks: Questions per clip.
         splits: Shares, pins, size of `standard`.
+        duplicates: When two videos count as the same footage, and so go into one split.
         shards: Number of shards.
         selfcontained: Write `standard-selfcontained/` too.
         corrections: Folder of annotators' correction log, None for none.
@@ -103,6 +104,7 @@ class BuildConfig(Model):
     clips: ClipSettings = ClipSettings()
     tasks: TaskSettings = TaskSettings()
     splits: SplitSettings = SplitSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
     shards: ShardConfig = ShardConfig()
     selfcontained: bool = False
     corrections: Path | None = None

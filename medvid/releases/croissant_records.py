@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from schemas.tables import FRAMES, SAMPLES, VIDEOS
+from schemas.tables import FRAMES, LEFT_OUT, QUARANTINE, SAMPLES, SUBSETS, VIDEOS
 
 Node = dict[str, Any]
 
@@ -26,8 +26,20 @@ TABLES: Final[Mapping[str, tuple[str, pa.Schema, tuple[str, ...], str]]] = {
         "index/frames.parquet", FRAMES, ("source", "video_id", "index"),
         "One record a stored frame: when it was taken and where its bytes lie.",
     ),
+    "left_out": (
+        "index/left_out.parquet", LEFT_OUT, ("sample_id",),
+        "One record a pair that was built and is in no split, with the reason.",
+    ),
+    "subsets": (
+        "index/subsets.parquet", SUBSETS, ("subset", "sample_id"),
+        "One record a member of a subset of train, in an order whose every beginning is balanced.",
+    ),
+    "quarantine": (
+        "quarantine.parquet", QUARANTINE, (),
+        "One record a native record, frame or video that was refused: where it stands and why.",
+    ),
 }  # fmt: skip
-"""Record set by name: file, schema, key columns, description."""
+"""Record set by name: file, schema, key columns (none where records may be alike), description."""
 
 _SHARED: Final = {
     "source": "Module name of the source dataset.",
@@ -78,6 +90,31 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "width": "Width of the JPEG in pixels.",
         "height": "Height of the JPEG in pixels.",
         "key": "Name of the JPEG in the tar, without its extension.",
+    },
+    "left_out": _SHARED | {
+        "sample_id": "Hash of clip, task, question type and subject.",
+        "clip_id": "Hash of source, video, extent and sampling rate.",
+        "task": "One of the eight tasks.",
+        "qa_type": "Question type.",
+        "label": "Label the question would be about; empty where there is none.",
+        "split": "Split of its video: train, val or test.",
+        "reason": "`over_quota`, or `held_out`: an unused pair of a test identity.",
+    },
+    "subsets": {
+        "subset": "Name of the subset.",
+        "sample_id": "The pair, as in `samples`.",
+        "rank": "Place in the balanced order, from 0.",
+    },
+    "quarantine": _SHARED | {
+        "stage": "Stage that refused it: convert, probe, integrity, decode, build, ….",
+        "kind": "What was refused: record kind, frame or video.",
+        "reason": "Reason as one word.",
+        "detail": "Reason in a sentence.",
+        "action": "What to do about it.",
+        "file": "File, relative to the source's root.",
+        "line": "Line in that file, from 1, where lines are counted.",
+        "field": "Field of the record.",
+        "retryable": "Whether the next build may succeed without a change of the file.",
     },
 }  # fmt: skip
 """What each column says, by record set."""
@@ -132,14 +169,14 @@ def _splits(splits: Iterable[str]) -> Node:
 
 def _table(name: str) -> Node:
     path, schema, key, description = TABLES[name]
-    fields = [_column(name, path, column) for column in schema]
+    keys = [{"@id": f"{name}/{column}"} for column in key]
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": description,
-        "key": [{"@id": f"{name}/{column}"} for column in key],
-        "field": fields,
+        **({"key": keys} if keys else {}),
+        "field": [_column(name, path, column) for column in schema],
     }
 
 

@@ -14,6 +14,7 @@ from flows.stages import convert_unit
 from medvid.releases.config import BuildConfig, SourceConfig, make_config
 from medvid.releases.units import LocalExecutor, Unit, run_stage
 from medvid.releases.workspace import Workspace
+from medvid.splits import DuplicateSettings
 from medvid.synthetic.encoding import write_h264
 from medvid.synthetic.footage import Alteration, Film, copy_film, draw_moment, shoot
 from schemas.errors import ReleaseError
@@ -21,6 +22,7 @@ from schemas.timeline import TimeBase
 from schemas.video import MediaKind, MediaRef, Recording, Video
 from tests.flows.progress import Counting
 
+SETTINGS = DuplicateSettings()
 SIZE = (128, 96)
 CHANGES = {
     "crf35": Alteration(crf=35),
@@ -78,7 +80,7 @@ def check(
         assert plan_media(state, config, workspace) is None
     units = [state.media for state in states if state.media is not None]
     run_stage(workspace, "media", units, LocalExecutor(2), heard)
-    search_duplicates(states, workspace, LocalExecutor(1), heard)
+    search_duplicates(states, workspace, SETTINGS, LocalExecutor(1), heard)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_copies_are_joined_and_others_are_not(root: Path, config: BuildConfig) -
         assert not any(is_hashed(state, workspace) for state in states)
         check(states, config, workspace, heard)
         assert all(is_hashed(state, workspace) for state in states)
-        edges = media_edges(states, workspace)
+        edges = media_edges(states, workspace, SETTINGS)
         planted = {(f"film{number}", name) for number, name in enumerate(CHANGES, start=3)}
         planted |= {("film7", "images"), ("images", "all")}
         expected = {tuple(sorted((f"drawn/{a}", f"drawn/{b}"))) for a, b in planted}
@@ -104,19 +106,24 @@ def test_copies_are_joined_and_others_are_not(root: Path, config: BuildConfig) -
         assert heard.ran == {"media": 13, "duplicates": 1}
         check(states, config, workspace, heard)
         assert heard.ran == {"media": 13, "duplicates": 1}, "known bytes are not looked at again"
-        assert media_edges(list(reversed(states)), workspace) == edges
+        assert media_edges(list(reversed(states)), workspace, SETTINGS) == edges
         check(states[:3], config, workspace, heard)
         assert heard.ran == {"media": 13, "duplicates": 2}, "fewer videos, another search"
-        assert media_edges(states[:3], workspace) == ()
+        assert media_edges(states[:3], workspace, SETTINGS) == ()
+        longer = SETTINGS.model_copy(update={"min_matched_s": 120.0})
+        search_duplicates(states, workspace, longer, LocalExecutor(1), heard)
+        assert heard.ran == {"media": 13, "duplicates": 3}, "other settings, another search"
+        assert media_edges(states, workspace, longer) == ()
+        assert media_edges(states, workspace, SETTINGS) == edges
 
 
 def test_frame_times_come_from_the_time_base(root: Path, config: BuildConfig) -> None:
     with Workspace(config.workspace) as workspace:
         states = [state_of("film1", root), state_of("images", root, frames=True)]
         check(states, config, workspace, Counting())
-        unit = plan_search(states, workspace)
+        unit = plan_search(states, workspace, SETTINGS)
         assert unit is not None
-        video, images = (load_fingerprint(item) for item in unit.payload)
+        video, images = (load_fingerprint(item) for item in unit.payload.prints)
         assert video.time_s == pytest.approx(np.arange(55))
         assert images.time_s == pytest.approx(np.arange(10, 65))
         assert video.hashes.shape == images.hashes.shape == (55, 16)
@@ -125,8 +132,8 @@ def test_frame_times_come_from_the_time_base(root: Path, config: BuildConfig) ->
 def test_without_media_there_are_no_edges(root: Path, config: BuildConfig) -> None:
     with Workspace(config.workspace) as workspace:
         states = [state_of("film1", root), state_of("film2", root)]
-        assert media_edges(states, workspace) == ()
-        search_duplicates(states, workspace, LocalExecutor(1), Counting())
+        assert media_edges(states, workspace, SETTINGS) == ()
+        search_duplicates(states, workspace, SETTINGS, LocalExecutor(1), Counting())
 
 
 def test_edges_are_not_guessed_before_the_search(root: Path, config: BuildConfig) -> None:
@@ -137,4 +144,4 @@ def test_edges_are_not_guessed_before_the_search(root: Path, config: BuildConfig
         units = [state.media for state in states if state.media is not None]
         run_stage(workspace, "media", units, LocalExecutor(2), Counting())
         with pytest.raises(ReleaseError, match="not done yet"):
-            media_edges(states, workspace)
+            media_edges(states, workspace, SETTINGS)

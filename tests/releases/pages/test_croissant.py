@@ -22,7 +22,8 @@ def _files(sources: int = 2, *, media: bool = True) -> dict[str, tuple[str, int]
     names = [
         *(f"large/{split}-{bucket:03d}.tar" for split in ("train", "test") for bucket in range(3)),
         "large/.nv-meta/index.sqlite", "standard/train-000.tar", "index/samples.parquet",
-        "index/videos.parquet", "index/frames.parquet", "quarantine.parquet", "report.html",
+        "index/videos.parquet", "index/frames.parquet", "index/left_out.parquet",
+        "index/subsets.parquet", "quarantine.parquet", "report.html",
         "README.md",
     ]  # fmt: skip
     if media:
