@@ -21,7 +21,7 @@ from annotation.push import PushReport, push_tasks
 from annotation.server import ServerSettings, start_server
 from flows.annotate import PushQuery, make_tasks
 from medvid.cli.annotate_agreement import agreement
-from medvid.cli.output import console, counted, print_json, print_table
+from medvid.cli.output import console, counted, make_folder, print_json, print_table
 from schemas.errors import ConfigError, CorrectionError
 
 SHOWN = 10
@@ -94,7 +94,7 @@ def init(
     server = open_server(home, url, token)
     version = server.check()
     for folder in (home / "media" / "proxies", home / "corrections"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     if as_json:
         print_json({"url": server.url, "version": version, "home": str(home)})
     else:

@@ -8,8 +8,7 @@ import typer
 from annotation.archive import Archive
 from annotation.reliability.page import COLUMNS, render_agreement, summary_rows
 from annotation.reliability.report import AgreementReport, measure_agreement
-from medvid.cli.output import console, counted, print_json, print_table
-from medvid.shards.aside import write_whole
+from medvid.cli.output import console, counted, print_json, print_table, write_document
 from schemas.errors import ConfigError
 
 
@@ -34,8 +33,7 @@ def agreement(
         )  # fmt: skip
     report = measure_agreement(Archive(home / "pulled"))
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, render_agreement(report).encode(errors="replace"))
+        write_document(output, render_agreement(report).encode(errors="replace"))
     if as_json:
         print_json(report.model_dump(mode="json"))
         return

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from converters.registry import get_converter
-from medvid.cli.output import console, counted, print_json, print_table
-from medvid.shards.aside import write_whole
+from medvid.cli.output import console, counted, print_json, print_table, write_document
 from schemas.annotation import Issue, VideoAnnotation
 from schemas.errors import SourceError
 
@@ -37,8 +36,7 @@ def convert(
             failures.append({"video_id": recording.video_id, "problem": str(error)})
     if output is not None:
         lines = [f"{annotation.model_dump_json()}\n".encode() for annotation in annotations]
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, b"".join(lines))
+        write_document(output, b"".join(lines))
     _report(source, annotations, failures, as_json=as_json)
     if failures:
         raise typer.Exit(1)

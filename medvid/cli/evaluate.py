@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from medvid.cli.evaluation_tables import print_comparison, print_result
-from medvid.cli.output import console
+from medvid.cli.output import console, make_folder, write_document
 from medvid.evaluation.rows import Profile, SentenceEncoder
 from medvid.evaluation.run import (
     EvaluationSettings,
@@ -23,7 +23,6 @@ from medvid.evaluation.run import (
 from medvid.evaluation.run_result import CompareResult, EvaluationResult
 from medvid.evaluation.submission import load_submission
 from medvid.evaluation.truth import Truth, load_truth
-from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError
 from schemas.hashing import canonical_json
 
@@ -238,13 +237,14 @@ def _score(
 def _write(output: Path, found: _Found) -> Path:
     from medvid.evaluation.report import write_report
 
+    make_folder(output)
     page = write_report(output, found.truth, found.matched, found.result, found.compared)
-    write_whole(output / RESULT_NAME, _document(found))
+    write_document(output / RESULT_NAME, _document(found))
     if found.report is not None:
         from medvid.cli.judging import judgement_lines
 
         lines = judgement_lines(found.truth, found.matched, found.report)
-        write_whole(output / JUDGEMENTS_NAME, lines)
+        write_document(output / JUDGEMENTS_NAME, lines)
     return page
 
 

@@ -7,11 +7,10 @@ import orjson
 import polars as pl
 import typer
 
-from medvid.cli.output import console, counted, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table, write_document
 from medvid.releases.publish import read_manifest
 from medvid.releases.sheets import frame_times, sample_sheet
 from medvid.shards import ReleaseReader
-from medvid.shards.aside import write_whole
 from schemas.errors import ReleaseError
 from schemas.sample import Sample
 from schemas.tables import SAMPLES, read_table
@@ -48,8 +47,7 @@ def inspect(
 
 def write_sheet(reader: ReleaseReader, sample: Sample, path: Path) -> Path:
     """Write the contact sheet of a sample."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, sample_sheet(reader, sample))
+    write_document(path, sample_sheet(reader, sample))
     return path
 
 

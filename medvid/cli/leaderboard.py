@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from medvid.cli.output import console, counted, print_json, print_table
+from medvid.cli.output import console, counted, print_json, print_table, write_document
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -161,7 +161,6 @@ def export(
     _, store_type = _leaderboard()
     from medvid.evaluation.leaderboard.board import export_csv, export_json, load_board
     from medvid.evaluation.truth import load_truth
-    from medvid.shards.aside import write_whole
 
     if output is not None and output.suffix not in (".csv", ".json"):
         raise ConfigError("the table is written as .csv or .json.", source=output.name)
@@ -169,7 +168,7 @@ def export(
     with store_type(database) as store:
         board = load_board(store, key, profile=profile, published=published)
     if output is not None:
-        write_whole(output, (export_csv if output.suffix == ".csv" else export_json)(board))
+        write_document(output, (export_csv if output.suffix == ".csv" else export_json)(board))
     if as_json:
         sys.stdout.write(export_json(board).decode() + "\n")
         return

@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from schemas.errors import ConfigError, ShardError
+
 if TYPE_CHECKING:
     from medvid.releases.units import Outcome
 
@@ -41,6 +43,39 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     console.print(title, markup=False)
     console.print(table)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for what a command writes.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {path} cannot be made: {error.strerror}.",
+            action="Name another one, or one you may write in.",
+        ) from error
+
+
+def write_document(path: Path, content: bytes) -> None:
+    """Write a file that a person named; it appears whole or not at all.
+
+    Raises:
+        ConfigError: It cannot be written there.
+    """
+    from medvid.shards.aside import write_whole
+
+    make_folder(path.parent)
+    try:
+        write_whole(path, content)
+    except ShardError as error:
+        raise ConfigError(
+            error.problem, source=path.name,
+            action="Name another file with --output, or free space: nothing of it is left.",
+        ) from error  # fmt: skip
 
 
 class EventLog:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from medvid.cli.output import console, counted, print_json
+from medvid.cli.output import console, counted, print_json, write_document
 from medvid.evaluation.findings import Finding, cut
 from medvid.evaluation.submission import load_submission
 from medvid.evaluation.submission_check import SubmissionCheck, check_submission
@@ -15,7 +15,6 @@ from medvid.evaluation.submission_make import (
     submission_template,
 )
 from medvid.evaluation.truth import Truth, load_truth
-from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -78,8 +77,7 @@ def make(
     """Put answers into the benchmark's order and form: a list of {id, qa_type, prediction}."""
     rows = _truth(truth, questions, split)
     placed = place_answers(rows, load_submission(predictions), match_by=match_by, fill=fill_missing)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(output, official_submission(rows, placed.texts))
+    write_document(output, official_submission(rows, placed.texts))
     if as_json:
         print_json({"output": str(output), **placed.to_json()})
         return
@@ -108,8 +106,7 @@ def template(
 ) -> None:
     """Write JSON lines to fill in, one a row in the benchmark's order, each with its keys."""
     rows = _truth(truth, questions, split)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(output, submission_template(rows))
+    write_document(output, submission_template(rows))
     if as_json:
         print_json({"output": str(output), "rows": len(rows)})
     else:

@@ -72,8 +72,13 @@ def require_space(need: SpaceNeed, folder: Path) -> None:
 
 
 @contextmanager
-def naming_full_disk() -> Iterator[None]:
+def naming_full_disk(
+    action: str = "Free space and run the same build again: what is finished is kept.",
+) -> Iterator[None]:
     """Turn whatever a full disk makes a library raise into one error that says what to do.
+
+    Args:
+        action: What to do.
 
     Raises:
         ReleaseError: The disk, or a limit on file sizes, took no more.
@@ -87,7 +92,7 @@ def naming_full_disk() -> Iterator[None]:
             raise
         raise ReleaseError(
             "the disk of the workspace or of the output is full.",
-            action="Free space and run the same build again: what is finished is kept.",
+            action=action,
         ) from error
 
 

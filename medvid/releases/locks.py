@@ -24,10 +24,16 @@ def hold_lock(path: Path, doing: str, *, wait: bool) -> Iterator[None]:
         wait: Wait for it instead of refusing.
 
     Raises:
-        ReleaseError: Another build holds it.
+        ReleaseError: Another build holds it, or it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ReleaseError(
+            f"nothing can be written in {path.parent}: {error.strerror}.", source=path.name,
+            action="Give another --output or --workspace, or the permission to write there.",
+        ) from error  # fmt: skip
     try:
         _take(fd, path, doing, wait=wait)
         yield

@@ -56,6 +56,11 @@ def load_ratings(path: Path) -> list[Rating]:
         raise MissingSourceError(
             "the ratings file is not there.", source=path.name, action="Check its path."
         ) from error
+    except OSError as error:
+        raise MalformedSourceError(
+            f"the ratings file cannot be read: {error.strerror}.", source=path.name,
+            action="Give a CSV file or JSON lines.",
+        ) from error  # fmt: skip
     except UnicodeDecodeError as error:
         raise _fault(path, 1, "the file is not UTF-8.") from error
     rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)

@@ -5,10 +5,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from medvid.releases.disk import naming_full_disk
 from medvid.releases.locks import hold_lock, output_lock
 from schemas.errors import ReleaseError
+
+_FULL: Final = "Free space and run this again: nothing of it is left."
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def whole_folder(output: Path, doing: str) -> Iterator[Path]:
     """
     output = output.absolute()
     require_empty(output)
-    with hold_lock(output_lock(output), doing, wait=False), naming_full_disk():
+    with hold_lock(output_lock(output), doing, wait=False), naming_full_disk(_FULL):
         require_empty(output)
         work = output.parent / f".{output.name}.partial"
         shutil.rmtree(work, ignore_errors=True)
