@@ -107,3 +107,25 @@ def test_two_builds_of_one_output_do_not_meet(
     held = hold_lock(output_lock(config.output), "writing this release", wait=False)
     with held, pytest.raises(ReleaseError, match="another build"):
         build_release(config, LocalExecutor(1), Silent())
+
+
+def test_what_was_damaged_in_the_workspace_is_never_published(
+    small_build: Make, tmp_path: Path, tree: Path
+) -> None:
+    config = cholect50(small_build, tmp_path, tree)
+    build(config)
+    before = manifest_hash(config.output)
+    stored = config.workspace.rglob("annotation_shards/**/shard.tar")
+    shard = max(stored, key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.unlink()
+    shard.write_bytes(content)
+    smaller = cholect50(small_build, tmp_path, tree, splits={"standard_size": 5})
+    with pytest.raises(ReleaseError, match=r"does not hold what it says.*has other bytes"):
+        build(smaller)
+    assert manifest_hash(config.output) == before
+    assert [c.failures for c in verify_release(config.output) if c.failed] == []
+    assert not (tmp_path / ".release.staging").exists()
+    shutil.rmtree(config.workspace)
+    assert build(smaller)

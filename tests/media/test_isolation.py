@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from medvid.media import run_isolated
+from medvid.media import load_ahead, run_isolated
 from schemas.errors import MalformedSourceError, MediaError
 
 LIMIT_S = 30.0
@@ -277,3 +277,17 @@ def test_a_forked_caller_gets_a_server_of_its_own() -> None:
     assert other != server
     assert wait_until_gone(other)
     assert run_isolated(server_pid, timeout_s=LIMIT_S) == server
+
+
+def is_loaded(module: str) -> bool:
+    return module in sys.modules
+
+
+def test_modules_are_loaded_ahead_of_the_first_call() -> None:
+    module = "colorsys"
+    assert not run_isolated(is_loaded, module, timeout_s=LIMIT_S)
+    load_ahead("no.such.module", module)
+    deadline = time.monotonic() + LIMIT_S
+    while not run_isolated(is_loaded, module, timeout_s=LIMIT_S):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
