@@ -26,12 +26,14 @@ import httpx
 import orjson
 from pydantic import Field
 
+from medvid.shards.aside import write_whole
 from schemas.errors import ConfigError, ReleaseError
 from schemas.scalars import Model
 
 VERSION: Final = "1.23.2"
 READY_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 20.0
+_ADDRESS: Final = "address"
 _LOCK: Final = Path(__file__).with_name("label_studio_lock.txt")
 _UV_LOCK: Final = Path(__file__).with_name("uv_lock.txt")
 
@@ -202,10 +204,17 @@ def start_server(settings: ServerSettings, heard: Heard) -> RunningServer:
     server = RunningServer(process, settings, access)
     try:
         _wait_until_ready(server, log)
+        write_whole(settings.home / _ADDRESS, server.url.encode())
     except BaseException:
         server.stop()
         raise
     return server
+
+
+def last_address(settings: ServerSettings) -> str | None:
+    """Where the server of a home listened when it was last started; None where it never was."""
+    path = settings.home / _ADDRESS
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _require_free(settings: ServerSettings) -> None:

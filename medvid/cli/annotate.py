@@ -37,7 +37,11 @@ HomeOption = Annotated[
 ]
 UrlOption = Annotated[
     str | None,
-    typer.Option(envvar="LABEL_STUDIO_URL", help=f"The server [default: {DEFAULT_URL}]."),
+    typer.Option(
+        envvar="LABEL_STUDIO_URL",
+        help=f"The server [default: where `serve` last "
+        f"started one for --home, else {DEFAULT_URL}].",
+    ),
 ]
 TokenOption = Annotated[
     str | None,

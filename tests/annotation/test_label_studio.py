@@ -16,6 +16,7 @@ import annotation.push
 from annotation.agreement import Policy, Rule
 from annotation.client import LabelStudio
 from annotation.codec import encode_results
+from annotation.connection import open_server
 from annotation.jobs import AnnotationTask, Job
 from annotation.log import CorrectionLog
 from annotation.pull import load_cursors, pull_corrections
@@ -230,6 +231,22 @@ def _conflict_goes_back(
     build(release)
     with pytest.raises(ConfigError, match="no clip of the release"):
         list(make_tasks(release.output, query, host.home / "media"))
+
+
+def test_a_home_knows_where_its_server_listens(
+    host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
+    monkeypatch.delenv("LABEL_STUDIO_TOKEN", raising=False)
+    found = open_server(host.home)
+    assert (found.url, found.check()) == (host.url, host.client().check())
+    found.close()
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
+    other = open_server(host.home)
+    assert other.url == "http://127.0.0.1:1"
+    other.close()
+    with pytest.raises(ConfigError, match="holds no server"):
+        open_server(tmp_path)
 
 
 def test_what_is_edited_again_or_deleted_on_the_server_keeps_the_log_true(
