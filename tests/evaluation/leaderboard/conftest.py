@@ -1,11 +1,13 @@
 """A small truth in the published form, answers to it, and a leaderboard on its own database."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from medvid.evaluation.leaderboard.intake import Receipt, take_upload
 from medvid.evaluation.leaderboard.public import Questions, questions_of
@@ -13,6 +15,7 @@ from medvid.evaluation.leaderboard.registration import Registration
 from medvid.evaluation.leaderboard.settings import LeaderboardSettings
 from medvid.evaluation.leaderboard.store import BoardStore
 from medvid.evaluation.truth import Truth, load_truth
+from tests.evaluation.leaderboard.postgres import serve_postgres
 from tests.evaluation.leaderboard.visits import SECRET
 from tests.evaluation.official_rows import (
     Row,
@@ -71,11 +74,41 @@ def answers(official_rows: list[Row]) -> list[Row]:
     ]  # fmt: skip
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what speaks to the database itself on Postgres as well."""
+    twice = ("test_queue", "test_intake", "test_board")
+    if "store" in metafunc.fixturenames and metafunc.module.__name__.endswith(twice):
+        metafunc.parametrize("database", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a Postgres server."""
+    with serve_postgres() as url:
+        yield url
+
+
 @pytest.fixture
-def settings(truth_file: Path, tmp_path: Path) -> LeaderboardSettings:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'board.sqlite'}"
+        return
+    name = f"board_{uuid.uuid4().hex}"
+    engine = create_engine(request.getfixturevalue("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield engine.url.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(truth_file: Path, tmp_path: Path, database: str) -> LeaderboardSettings:
     return LeaderboardSettings(
-        truth=truth_file, database=f"sqlite:///{tmp_path / 'board.sqlite'}", min_group_rows=4,
-        draws=50, captions="none", judge_cache=tmp_path / "judge",
+        truth=truth_file, database=database, min_group_rows=4, draws=50, captions="none",
+        judge_cache=tmp_path / "judge",
     )  # fmt: skip
 
 

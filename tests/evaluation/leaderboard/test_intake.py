@@ -14,7 +14,7 @@ from medvid.evaluation.leaderboard.public import NO_ANSWER, Questions
 from medvid.evaluation.leaderboard.registration import Registration, clean_text, name_key
 from medvid.evaluation.leaderboard.settings import LeaderboardSettings
 from medvid.evaluation.leaderboard.store import BoardStore
-from medvid.evaluation.leaderboard.tables import entries, jobs, uploads
+from medvid.evaluation.leaderboard.tables import entries, jobs, metadata, uploads
 from schemas.errors import SubmissionError
 
 Row = dict[str, Any]
@@ -44,11 +44,16 @@ def test_the_receipt_itself_is_not_in_the_database(
     upload: Any, answers: list[Row], store: BoardStore, settings: LeaderboardSettings
 ) -> None:
     receipt = upload(answers)
+    with store.reading() as connection:
+        rows = [
+            row for table in metadata.sorted_tables for row in connection.execute(select(table))
+        ]
+    assert len(rows) > 3
+    assert not any(receipt.word in str(row) for row in rows)
     store.close()
     folder = Path(settings.database.removeprefix("sqlite:///")).parent
-    files = list(folder.glob("board.sqlite*"))
-    assert files
-    assert not any(receipt.word.encode() in path.read_bytes() for path in files)
+    for path in folder.glob("board.sqlite*"):
+        assert receipt.word.encode() not in path.read_bytes()
 
 
 @pytest.mark.parametrize(
