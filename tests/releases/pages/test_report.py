@@ -4,135 +4,20 @@ import base64
 import os
 import subprocess
 import sys
-from collections import Counter
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from medvid.releases.distributions import SECONDS_EDGES, WORDS_EDGES, count_seconds, count_words
+from medvid.releases.distributions import count_seconds, count_words
 from medvid.releases.facts import ContactSheet, ReleaseFacts
-from medvid.releases.report import TOP_LABELS, balances, label_bars, render_report
+from medvid.releases.report import TOP_LABELS, balances, render_report
 from schemas.errors import ReleaseError
 from schemas.source import DataCard
-
-VOID = {"meta", "img", "br", "link", "input", "hr", "base"}
-PLAIN = {
-    "html", "head", "meta", "title", "style", "body", "header", "main", "section", "nav", "ul",
-    "li", "a", "h1", "h2", "h3", "p", "dl", "dt", "dd", "div", "table", "thead", "tbody", "tr",
-    "th", "td", "span", "code", "pre", "details", "summary", "figure", "figcaption", "strong",
-    "img", "svg", "g", "defs", "path", "use", "text", "rect", "clippath",
-}  # fmt: skip
-
-
-@dataclass
-class Page(HTMLParser):
-    """A page taken apart: attributes by tag, text by id, tables by id."""
-
-    tags: Counter[str] = field(default_factory=Counter)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-    tables: dict[str, list[list[str]]] = field(default_factory=dict)
-    drawn: list[list[str]] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self._open: list[str] = []
-        self._table = ""
-        self._filled: dict[int, tuple[int, str]] = {}
-
-    @classmethod
-    def of(cls, payload: bytes) -> "Page":
-        """Take a whole page apart."""
-        page = cls()
-        page.feed(payload.decode())
-        page.close()
-        assert not page._open
-        return page
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag."""
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        known = dict(attrs)
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "table":
-            self._table = known["id"] or ""
-            self.tables[self._table] = []
-            self._filled = {}
-        elif tag == "tr":
-            row = self.tables[self._table]
-            row.append([])
-            self._carry(row[-1])
-        elif tag in ("td", "th"):
-            line = self.tables[self._table][-1]
-            line.append("")
-            if int(known.get("rowspan") or 1) > 1:
-                self._filled[len(line) - 1] = (int(known["rowspan"] or 1) - 1, "")
-        elif tag == "svg":
-            self.drawn.append([])
-        elif tag == "text":
-            self.drawn[-1].append("")
-        elif "id" in known and tag == "pre":
-            self.texts[known["id"] or ""] = ""
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that closes itself."""
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close a tag, which must be the one that is open."""
-        assert self._open.pop() == tag
-        if tag in ("td", "th"):
-            line = self.tables[self._table][-1]
-            line[-1] = line[-1].strip()
-            left, _ = self._filled.get(len(line) - 1, (0, ""))
-            if left:
-                self._filled[len(line) - 1] = (left, line[-1])
-            self._carry(line)
-
-    def _carry(self, line: list[str]) -> None:
-        """Repeat what a heading of an earlier line spans."""
-        place = len(line)
-        left, text = self._filled.get(place, (0, ""))
-        if left and text:
-            line.append(text)
-            self._filled[place] = (left - 1, text)
-
-    def handle_data(self, data: str) -> None:
-        """Collect text where it stands."""
-        self.text += data
-        if any(tag in ("td", "th") for tag in self._open):
-            self.tables[self._table][-1][-1] += data
-        elif "text" in self._open:
-            self.drawn[-1][-1] += data
-        elif "pre" in self._open and self.texts:
-            self.texts[list(self.texts)[-1]] += data
-
-    def numbers(self, table: str, heads: int) -> dict[tuple[str, ...], list[int | None]]:
-        """Counts of a table by its headings; None where there is none."""
-        return {
-            tuple(row[:heads]): [_number(cell) for cell in row[heads:]]
-            for row in self.tables[table][1:]
-        }
-
-
-def _number(cell: str) -> int | None:
-    digits = cell.replace(",", "")
-    return int(digits) if digits.isdigit() else None
+from tests.releases.pages.parsed_page import PLAIN, Page, cell_number
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +134,7 @@ def test_videos_quarantine_and_folders_show_the_facts(page: Page, large: Release
 
 def test_charts_show_the_counts_of_their_classes(page: Page, large: ReleaseFacts) -> None:
     clips, rates, words = page.drawn
-    shown = [number for text in clips if (number := _number(text)) is not None]
+    shown = [number for text in clips if (number := cell_number(text)) is not None]
     counts = count_seconds(large.clip_seconds).counts
     assert tuple(shown[-len(counts) :]) == counts
     assert sum(counts) == len(large.clip_seconds)
@@ -421,50 +306,3 @@ def test_same_facts_give_same_bytes_anywhere(
     }  # fmt: skip
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     assert (tmp_path / "report.html").read_bytes() == render_report(facts)
-
-
-def test_drawing_leaves_global_settings_alone(small: ReleaseFacts) -> None:
-    before = dict(mpl.rcParams)
-    with mpl.rc_context({"font.size": 21.0}):
-        render_report(small)
-        assert mpl.rcParams["font.size"] == 21.0
-    assert dict(mpl.rcParams) == before
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(min_value=0.1, max_value=4000), max_size=60))
-def test_seconds_fall_between_the_bounds_of_their_class(seconds: list[float]) -> None:
-    classes = count_seconds(seconds)
-    assert sum(classes.counts) == len(seconds)
-    if not seconds:
-        return
-    assert classes.counts[0]
-    assert classes.counts[-1]
-    bounds = [float("inf") if text == "more" else float(text) for text in classes.labels]
-    for (above, upto), number in zip(pairwise(bounds), classes.counts, strict=True):
-        assert sum(above < value <= upto for value in seconds) == number
-    assert set(bounds) <= set(SECONDS_EDGES)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(min_value=1, max_value=2000), min_size=1, max_size=60))
-def test_words_fall_into_the_class_that_names_them(words: list[int]) -> None:
-    classes = count_words(words)
-    assert sum(classes.counts) == len(words)
-    for label, number in zip(classes.labels, classes.counts, strict=True):
-        low, _, high = label.removeprefix("over ").replace(",", "").partition("-")
-        least = int(low) + (1 if label.startswith("over") else 0)
-        most = float("inf") if label.startswith("over") else int(high or low)
-        assert sum(least <= value <= most for value in words) == number
-    assert len(classes.labels) < len(WORDS_EDGES)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.text(max_size=8), st.integers(min_value=1, max_value=50), max_size=40))
-def test_bars_hold_every_label_or_sum_it(counts: dict[str, int]) -> None:
-    bars = label_bars(counts)
-    assert sum(bar.samples for bar in bars) == sum(counts.values())
-    assert all(0 <= bar.percent <= 100 for bar in bars)
-    named = [bar for bar in bars if not bar.rest]
-    assert len(named) >= min(len(counts), TOP_LABELS)
-    assert all(counts[bar.label] == bar.samples for bar in named)
