@@ -197,6 +197,12 @@ class CorrectionLog:
             handle.flush()
             os.fsync(handle.fileno())
         aside.replace(self.folder / name)
+        # A cursor stored after this must not outlive the name in a power cut.
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

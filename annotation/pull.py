@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from annotation.agreement import Policy, Rule, resolve
 from annotation.archive import Archive, PulledAnnotation
@@ -32,6 +32,7 @@ from schemas.correction import Correction, item_key
 from schemas.errors import CorrectionError
 
 CURSORS: Final = "cursors.json"
+_CURSORS: Final = TypeAdapter(dict[str, str])
 OVERLAP: Final = timedelta(seconds=60)
 """Read again before each cursor: a change gets its time before others can see it."""
 
@@ -133,8 +134,15 @@ def _pull(
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """One pull at a time: a second waits, and then finds nothing new."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".pull.lock").open("w") as handle:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        handle = (home / ".pull.lock").open("w")
+    except OSError as error:
+        raise CorrectionError(
+            f"nothing can be written in {home}: {error.strerror}.", field="home",
+            action="Name a folder you may write in, and pull again.",
+        ) from error  # fmt: skip
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -338,18 +346,27 @@ def load_cursors(home: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return dict(orjson.loads(path.read_bytes()))
-    except (orjson.JSONDecodeError, TypeError, ValueError) as error:
+        cursors = _CURSORS.validate_json(path.read_bytes())
+        for cursor in cursors.values():
+            datetime.fromisoformat(cursor)
+    except (OSError, ValueError) as error:
         raise CorrectionError(
             "the cursors cannot be read.", source=CURSORS,
             action="Delete the file: the next pull reads everything again and adds nothing twice.",
         ) from error  # fmt: skip
+    return cursors
 
 
 def _store_cursors(home: Path, cursors: dict[str, str]) -> None:
-    home.mkdir(parents=True, exist_ok=True)
     aside = home / f".{CURSORS}.partial"
-    aside.write_bytes(orjson.dumps(cursors, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
-    with aside.open("rb") as handle:
-        os.fsync(handle.fileno())
-    aside.replace(home / CURSORS)
+    try:
+        aside.write_bytes(orjson.dumps(cursors, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
+        with aside.open("rb") as handle:
+            os.fsync(handle.fileno())
+        aside.replace(home / CURSORS)
+    except OSError as error:
+        raise CorrectionError(
+            f"cannot be written: {error.strerror}.", source=CURSORS,
+            action="Free the disk, and pull again: what was read is in the log, and nothing comes "
+            "twice.",
+        ) from error  # fmt: skip

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from annotation.archive import Archive
+from annotation.client import LabelStudio
 from annotation.log import CorrectionLog
+from annotation.pull import load_cursors, pull_corrections
 from flows.corrections import read_log
 from schemas.correction import Correction, CorrectionKind
 from schemas.errors import CorrectionError
@@ -128,3 +130,26 @@ def test_a_damaged_line_of_the_archive_is_named(tmp_path: Path, line: bytes) -> 
     (tmp_path / "annotations.jsonl").write_bytes(b'{"version_id":"a"}\n' + line + b"\n")
     with pytest.raises(CorrectionError, match=r"annotations\.jsonl:2.*cursors\.json"):
         Archive(tmp_path).append([])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"a": 1}', b'{"a": null}', b'{"a": "yesterday"}', b"[" * 9999],
+)
+def test_damaged_cursors_are_refused_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "cursors.json").write_bytes(content)
+    with pytest.raises(CorrectionError, match=r"cursors\.json.*Delete the file"):
+        load_cursors(tmp_path)
+
+
+def test_cursors_that_are_a_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cursors.json").mkdir()
+    with pytest.raises(CorrectionError, match=r"cursors\.json.*Delete the file"):
+        load_cursors(tmp_path)
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("mine")
+    server = LabelStudio("http://127.0.0.1:9", "token")
+    with pytest.raises(CorrectionError, match=r"nothing can be written in .*home"):
+        pull_corrections(server, tmp_path / "home")
