@@ -47,7 +47,7 @@ def encode_boxes(task: AnnotationTask) -> list[Result]:
                 "frame": frame,
                 "enabled": frame + 1 in by_frame,
                 "rotation": 0,
-                **_percent(task, xyxy_of(by_frame[frame])),
+                **percent_of(task, xyxy_of(by_frame[frame])),
                 "time": frame / task.fps,
             }
             for frame in frames
@@ -72,7 +72,8 @@ def xyxy_of(item: Item) -> Xyxy:
     return (x1, y1, x2, y2)
 
 
-def _percent(task: AnnotationTask, xyxy: Xyxy) -> dict[str, float]:
+def percent_of(task: AnnotationTask, xyxy: Xyxy) -> dict[str, float]:
+    """A box in pixels as Label Studio writes it: corner and size in percent of the picture."""
     x1, y1, x2, y2 = xyxy
     return {
         "x": 100 * x1 / task.width, "y": 100 * y1 / task.height,

@@ -16,6 +16,7 @@ from annotation.forms import (
     read_skill,
 )
 from annotation.jobs import AnnotationTask, Item, Job
+from annotation.marks import encode_marks
 from annotation.results import Problem, Result, choices_of, texts_of
 from annotation.timeline_codec import decode_ranges, encode_ranges, ticks_of
 from schemas.correction import Correction, CorrectionKind, item_key
@@ -61,7 +62,7 @@ def encode_results(task: AnnotationTask) -> list[Result]:
         return encode_boxes(task)
     if task.job is Job.CVS:
         return encode_cvs(task)
-    return encode_form(task)
+    return [*encode_form(task), *encode_marks(task)]
 
 
 def decode_results(

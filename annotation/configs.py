@@ -11,7 +11,8 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from annotation.forms import CVS_CONTROL, CVS_CRITERIA, CVS_LABEL, control_name
-from annotation.jobs import PROXY_FPS, Job
+from annotation.jobs import MARK_LABELS, PROXY_FPS, Job
+from annotation.marks import BOXES_CONTROL, STRETCH_CONTROL
 from schemas.hashing import hash_fraction
 
 HOTKEYS: Final = "123456789qwertyuopasdfghjklzxcvbnm"
@@ -36,12 +37,15 @@ INSTRUCTIONS: Final[dict[Job, str]] = {
     "between frames you set, it follows straight lines. End an object with the toggle beside its "
     "row where it leaves the picture. Boxes are upright and stay inside the picture.",
     Job.CAPTION: "Correct the text so that it says what the clip shows: right terms, right "
-    "instruments and anatomy, nothing that cannot be seen.",
+    "instruments and anatomy, nothing that cannot be seen. The marks on the time line and on the "
+    "picture show what it is about; moving them changes nothing.",
     Job.SKILL: "Rate the whole trial on the six aspects of the modified OSATS scale, 1 to 5.",
     Job.CVS: "Each stretch carries the three criteria of the critical view of safety, 0 to 2. "
     "Stretches must not overlap. Select one to see its scores.",
     Job.REVIEW: "Read the question and the answer beside the clip. Reject the pair if the clip "
-    "does not answer the question so, or if it cannot be asked; say why in a few words.",
+    "does not answer the question so, or if it cannot be asked; say why in a few words. Marks on "
+    "the time line and on the picture show what is asked about and what is answered: select one in "
+    "the list, and go to its next key frame. Moving them changes nothing.",
     Job.EXCLUDED: "Mark every stretch that no one may train on: the camera outside the body, faces "
     "and other things that name a person.",
 }
@@ -89,12 +93,20 @@ def labelling_config(job: Job, vocabulary: dict[str, Sequence[str]]) -> str:
             _choices(panel, control_name(aspect), aspect, scores)
     elif job is Job.CAPTION:
         _text(panel, "caption", rows=4)
+        _marks(panel)
     else:
         _choices(panel, "verdict", "This pair is", ("accept", "reject"))
+        _marks(panel)
     _text(panel, "reason", rows=1, hint="why, if you changed something")
     _video(view, job)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
+
+
+def _marks(panel: ET.Element) -> None:
+    """Labels of what is shown to be seen; they have no keys, since nobody is to draw them."""
+    _labels(panel, "Labels", BOXES_CONTROL, MARK_LABELS, ())
+    _labels(panel, "TimelineLabels", STRETCH_CONTROL, MARK_LABELS, ())
 
 
 def _video(view: ET.Element, job: Job) -> None:
@@ -102,7 +114,7 @@ def _video(view: ET.Element, job: Job) -> None:
         view, "Video", name="video", value="$video", framerate=str(PROXY_FPS),
         height=str(VIDEO_HEIGHT_PX), timelineHeight=str(TIMELINE_HEIGHT_PX),
     )  # fmt: skip
-    if job is Job.BOXES:
+    if job in (Job.BOXES, Job.CAPTION, Job.REVIEW):
         ET.SubElement(view, "VideoRectangle", name="box", toName="video")
 
 

@@ -52,6 +52,23 @@ class Item(Model):
     content: dict[str, JsonValue]
 
 
+class Mark(Model):
+    """What a question, an answer or a caption speaks of, shown to be seen and not to be changed.
+
+    Attributes:
+        label: One of `MARK_LABELS`.
+        boxes: Boxes by frame counted from 1, `xyxy` in pixels of the original image.
+        frames: First and last frame of a stretch, counted from 1, both inside; None for boxes.
+    """
+
+    label: Label
+    boxes: dict[PositiveInt, tuple[float, float, float, float]] = {}
+    frames: tuple[PositiveInt, PositiveInt] | None = None
+
+
+MARK_LABELS: Final = ("asked about", "answer")
+
+
 class AnnotationTask(Model):
     """One clip to look at for one job, with today's labels.
 
@@ -76,6 +93,7 @@ class AnnotationTask(Model):
         vocabulary: Labels by control, in order.
         items: What is filled in.
         notes: Lines shown beside the video: question, answer, event, why the task was chosen.
+        marks: What the question, the answer or the caption speaks of.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -95,6 +113,7 @@ class AnnotationTask(Model):
     vocabulary: dict[str, tuple[str, ...]]
     items: tuple[Item, ...]
     notes: dict[str, str] = {}
+    marks: tuple[Mark, ...] = ()
 
     @model_validator(mode="after")
     def _frames_fit(self) -> Self:
@@ -131,6 +150,12 @@ class AnnotationTask(Model):
         first = bisect_left(self.frame_tick, start)
         after = bisect_left(self.frame_tick, end)
         return (first + 1, after) if first < after else None
+
+    def frame_near(self, tick: int) -> int:
+        """Frame nearest to a time, counted from 1; the earlier of two as near."""
+        after = bisect_left(self.frame_tick, tick)
+        near = [place for place in (after - 1, after) if 0 <= place < self.frames]
+        return min(near, key=lambda place: (abs(self.frame_tick[place] - tick), place)) + 1
 
     def start_of(self, frame: int) -> int:
         """Tick of a frame, counted from 1."""

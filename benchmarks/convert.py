@@ -63,7 +63,7 @@ def peak_mib() -> float:
 
 def main() -> None:
     """Draw, convert, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()

@@ -172,7 +172,8 @@ def score(takes: Sequence[Take], report: DuplicateReport) -> Iterator[str]:
 def measure_size(videos: int, frames: int) -> Iterator[str]:
     """Search random hashes of the official size, a tenth of the videos in copies."""
     rng = np.random.default_rng(0)
-    prints = []
+    prints: list[Fingerprint] = []
+    time_s = np.arange(frames, dtype=np.float64)
     for number in range(videos):
         hashes = rng.integers(0, 1 << 63, (frames, 16), dtype=np.uint64)
         if number % 10 == 1:
@@ -180,7 +181,7 @@ def measure_size(videos: int, frames: int) -> Iterator[str]:
                 np.uint64(1) << rng.integers(0, 63, (frames, 1), np.uint64)
             )
         detail = np.full(frames, 64, dtype=np.uint8)
-        prints.append(Fingerprint(f"r/v{number:05d}", np.arange(frames) * 1.0, hashes, detail))
+        prints.append(Fingerprint(f"r/v{number:05d}", time_s, hashes, detail))
     started = time.process_time()
     report = find_duplicates(prints, DuplicateSettings())
     spent = time.process_time() - started

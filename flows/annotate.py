@@ -9,10 +9,10 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from annotation.jobs import PROXY_FPS, AnnotationTask, Item, Job, region_id
+from annotation.jobs import PROXY_FPS, AnnotationTask, Item, Job, Mark, region_id
 from converters.registry import get_converter
 from flows.annotate_conflicts import REASON, Conflicts
-from flows.annotate_items import ItemMaker
+from flows.annotate_items import ItemMaker, Spoken
 from flows.corrections import Fixes, load_fixes
 from medvid.media.proxies import proxy_name, write_proxy
 from medvid.releases.config import BuildConfig, make_config
@@ -234,7 +234,7 @@ def _tasks_of(
     spec = get_converter(sample.source).spec
     maker = ItemMaker(sample, state.annotation, state.fixes, spec, config)
     for asked in maker.asked(job):
-        yield AnnotationTask(
+        task = AnnotationTask(
             job=job, source=sample.source, video_id=sample.video_id, clip_id=sample.clip_id,
             subject=asked.subject, base_revision=state.annotation.revision,
             frame_index=sample.frame_index, frame_tick=sample.frame_tick,
@@ -242,6 +242,32 @@ def _tasks_of(
             height=sample.height, fps=PROXY_FPS, video="pending", vocabulary=asked.vocabulary,
             items=_items(asked.items), notes=asked.notes,
         )  # fmt: skip
+        marks = tuple(_marks(task, asked.marks))
+        yield task.model_copy(update={"marks": marks, "notes": task.notes | _places(marks)})
+
+
+def _places(marks: Sequence[Mark]) -> dict[str, str]:
+    """Where to look, in the page's own count: a question names seconds of the clip."""
+    places: dict[str, list[str]] = {}
+    for mark in marks:
+        spans = [mark.frames] if mark.frames else [(frame, frame) for frame in sorted(mark.boxes)]
+        kind = "frames" if mark.frames else "box on frame"
+        words = [f"{a}" if a == b else f"{a}-{b}" for a, b in spans]
+        places.setdefault(f"{mark.label}, {kind}", []).extend(words)
+    return {what: ", ".join(words) for what, words in places.items()}
+
+
+def _marks(task: AnnotationTask, spoken: Sequence[Spoken]) -> Iterator[Mark]:
+    """Put what is spoken of on the frames of the proxy."""
+    for thing in spoken:
+        boxes = {task.frame_near(tick): xyxy for tick, xyxy in thing.boxes.items()}
+        frames = None
+        if thing.span is not None:
+            start, end = thing.span
+            near = task.frame_near(start)
+            frames = task.frames_inside(start, end) or (near, near)
+        if boxes or frames:
+            yield Mark(label=thing.label, boxes=boxes, frames=frames)
 
 
 def _items(contents: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Item, ...]:

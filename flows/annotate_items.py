@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final
 
 from annotation.forms import CVS_CONTROL, CVS_LABEL
-from annotation.jobs import Job
+from annotation.jobs import MARK_LABELS, Job
 from flows.corrections import Fixes, fix_captions
 from medvid.captions import CaptionSettings, write_captions
 from medvid.releases.config import BuildConfig
+from medvid.releases.sheets import REGION_COLOUR, overlay_of
 from schemas.annotation import VideoAnnotation
 from schemas.caption import Caption
 from schemas.clip import Clip
@@ -16,12 +18,29 @@ from schemas.hashing import canonical_json, stable_id
 from schemas.sample import Sample
 from schemas.source import SourceSpec
 
+ASKED, ANSWER = MARK_LABELS
 EXCLUDED_REASONS: Final = ("out_of_body", "face", "withdrawn", "other")
 SKILL_LEVELS: Final = ("N", "I", "E")
 RATINGS: Final = ("1", "2", "3", "4", "5")
 
+Xyxy = tuple[float, float, float, float]
 Contents = tuple[tuple[str, dict[str, Any]], ...]
 """Items with the name of the thing each is of; a tracked object's boxes share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Something a pair or a caption speaks of.
+
+    Attributes:
+        label: `asked about` or `answer`.
+        span: First tick and first tick after, None for boxes.
+        boxes: Boxes by tick, `xyxy` in pixels of the original image.
+    """
+
+    label: str
+    span: tuple[int, int] | None = None
+    boxes: dict[int, Xyxy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +52,14 @@ class Asked:
         vocabulary: Labels by control.
         items: What is filled in.
         notes: Lines shown beside the video.
+        marks: What the question, the answer or the caption speaks of, by time.
     """
 
     subject: str
     vocabulary: dict[str, tuple[str, ...]]
     items: Contents
     notes: dict[str, str] = field(default_factory=dict)
+    marks: tuple[Spoken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +170,21 @@ class ItemMaker:
             "task": self.sample.task, "question": self.sample.question,
             "answer": self.sample.answer,
         }  # fmt: skip
-        yield Asked(self.sample.sample_id, {}, (), notes)
+        yield Asked(self.sample.sample_id, {}, (), notes, tuple(self._spoken()))
+
+    def _spoken(self) -> Iterator[Spoken]:
+        """What the pair asks about and answers, as its contact sheet draws it."""
+        sample, overlay = self.sample, overlay_of(self.sample)
+        rate = Fraction(sample.tick_rate_num, sample.tick_rate_den)
+        for start_s, end_s, _ in overlay.spans:
+            start, end = (sample.frame_tick[0] + round(s * rate) for s in (start_s, end_s))
+            yield Spoken(ANSWER, (start, max(end, start + 1)))
+        by_colour: dict[int, dict[int, Xyxy]] = {}
+        for position, boxes in sorted(overlay.boxes.items()):
+            for xyxy, _, colour in boxes:
+                by_colour.setdefault(colour, {})[sample.frame_tick[position]] = xyxy
+        for colour, found in sorted(by_colour.items()):
+            yield Spoken(ASKED if colour == REGION_COLOUR else ANSWER, boxes=found)
 
     def _captions(self) -> Iterator[Asked]:
         for caption in self._written():
@@ -165,7 +200,22 @@ class ItemMaker:
                 caption.scope: f"{caption.label or 'the whole clip'}, {start:.1f}-{end:.1f} s"
             }
             subject = stable_id("caption", caption.scope, caption.subject)
-            yield Asked(subject, {}, ((f"caption:{subject}", item),), notes)
+            marks = tuple(self._told_of(caption))
+            yield Asked(subject, {}, ((f"caption:{subject}", item),), notes, marks)
+
+    def _told_of(self, caption: Caption) -> Iterator[Spoken]:
+        """Where and when a caption's event or object is; a summary is about all there is."""
+        if caption.scope == "event":
+            yield Spoken(ASKED, (caption.start, caption.end))
+        elif caption.scope == "region":
+            track = caption.subject.rpartition(":")[0].rpartition(":")[0]
+            boxes = {
+                box.tick: box.xyxy
+                for box in self.annotation.boxes
+                if box.track == track and box.label == caption.label
+                and caption.start <= box.tick < caption.end
+            }  # fmt: skip
+            yield Spoken(ASKED, boxes=boxes)
 
     def _written(self) -> tuple[Caption, ...]:
         """Captions of the clip as the build writes them, annotators' texts in place."""

@@ -12,7 +12,7 @@ from label_studio_sdk.label_interface.interface import LabelInterface
 from annotation.codec import decode_results, encode_results
 from annotation.configs import label_colour, labelling_config
 from annotation.forms import CVS_CRITERIA
-from annotation.jobs import AnnotationTask, Item, Job, region_id
+from annotation.jobs import MARK_LABELS, AnnotationTask, Item, Job, Mark, region_id
 from schemas.correction import CorrectionKind
 
 LABELS = ("cutting", "näht – 縫う", 'tie & "knot"', "wash <b>")
@@ -116,7 +116,23 @@ def forms(draw: st.DrawFn, job: Job) -> AnnotationTask:
         content = {"clip_id": "c1", "scope": "event", "subject": "0:9:x", "text": f"A {text} ü 三"}
     else:
         content = {"sample_id": "s", "verdict": draw(st.sampled_from(["accept", "reject"]))}
-    return _task(job, draw(ticks), [content], "s" if job is Job.REVIEW else "x")
+    task = _task(job, draw(ticks), [content], "s" if job is Job.REVIEW else "x")
+    return task if job is Job.SKILL else task.model_copy(update={"marks": draw(marks(task.frames))})
+
+
+@st.composite
+def marks(draw: st.DrawFn, frames: int) -> tuple[Mark, ...]:
+    found = []
+    for label in draw(st.lists(st.sampled_from(MARK_LABELS), max_size=3)):
+        first = draw(st.integers(1, frames))
+        boxed = draw(st.sets(st.integers(1, frames), max_size=4))
+        found.append(
+            Mark(
+                label=label, frames=draw(st.none() | st.just((first, frames))),
+                boxes=dict.fromkeys(boxed, (1.5, 2.0, WIDTH / 2, HEIGHT)),
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 STRATEGIES: dict[Job, Any] = {
@@ -137,6 +153,22 @@ def test_an_annotation_nobody_touched_comes_back_as_no_correction(
     decoded = decode_results(task, _as_page(results), **SAID)
     assert decoded.problems == ()
     assert decoded.corrections == ()
+
+
+@settings(max_examples=50, deadline=None)
+@given(task=forms(Job.REVIEW), picker=st.data())
+def test_whatever_becomes_of_marks_changes_nothing(
+    task: AnnotationTask, picker: st.DataObject
+) -> None:
+    results = _as_page(encode_results(task))
+    filled = [r for r in results if r["from_name"] == "verdict"]
+    others = [r for r in results if r["from_name"] != "verdict"]
+    kept = [r for r in others if picker.draw(st.booleans())]
+    for result in kept:
+        for key in result["value"].get("sequence", ()):
+            key["x"] += 3.0
+    decoded = decode_results(task, [*kept, *filled], **SAID)
+    assert decoded == decode_results(task.model_copy(update={"marks": ()}), filled, **SAID)
 
 
 @pytest.mark.parametrize("job", list(Job))

@@ -20,8 +20,10 @@ from medvid.media.jpeg import encode_jpeg
 from medvid.media.proxies import proxy_name, write_proxy
 from medvid.media.stamp import read_number, stamp_number
 from medvid.releases.config import BuildConfig
+from medvid.shards import ReleaseReader
 from schemas.correction import CorrectionKind
 from schemas.hashing import stable_id
+from schemas.source import TaskName
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.labelstudio, pytest.mark.browser]
@@ -139,6 +141,29 @@ def test_an_edge_moved_on_the_page_moves_that_edge(
     assert fix.kind is CorrectionKind.SEGMENT
     assert after == before | {"end": task.end_of(moved)}
     assert (before["label"], fix.reason) == (after["label"], "it ends earlier")
+
+
+def test_a_pair_under_review_shows_what_it_asks_about(
+    release: BuildConfig, host: Any, shown: Open, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    query = PushQuery(job=Job.REVIEW, sources=("copesd",), tasks=(TaskName.REGION_CAPTION,))
+    task = next(make_tasks(release.output, query, host.home / "media"))
+    ((label, (frame,)),) = ((mark.label, tuple(mark.boxes)) for mark in task.marks)
+    assert label == "asked about"
+    with ReleaseReader(release.output) as reader:
+        sample = reader.sample(task.subject)
+    assert task.frame_index[frame - 1] == sample.region_frame
+    assert task.marks[0].boxes[frame] == sample.region_xyxy
+    page = shown(task)
+    page.get_by_text(f"asked about, box on frame: {frame}", exact=True).wait_for()
+    page.locator(".lsf-outliner-item__content").get_by_text("asked about").wait_for()
+    page.get_by_text(re.compile(r"^accept")).first.click()
+    page.locator("input[name=accept]:checked").wait_for(state="attached")
+    submit(page)
+    (fix,) = pulled(host, tmp_path, request)
+    assert (fix.kind, fix.after) == (
+        CorrectionKind.SAMPLE, {"sample_id": task.subject, "verdict": "accept"},
+    )  # fmt: skip
 
 
 def test_the_page_shows_frame_k_at_frame_k(host: Any, shown: Open, release: BuildConfig) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from medvid.media import jpeg_size
 from medvid.releases.exports.folder import require_empty, whole_folder
 from medvid.releases.exports.licences import NOTICE_FILE, notice, require_allowed
 from medvid.releases.exports.parquet import write_parquet_split
@@ -22,6 +23,7 @@ from medvid.releases.exports.readme import (
 )
 from medvid.releases.exports.selection import Selection
 from medvid.releases.exports.settings import ExportFormat, ExportSettings
+from medvid.releases.exports.spacing import Spacing
 from medvid.releases.exports.trainers import DATASET_INFO, dataset_info, trainer_row
 from medvid.releases.publish import manifest_hash, read_manifest
 from medvid.releases.sheets import frame_times
@@ -29,6 +31,7 @@ from medvid.shards import ReleaseReader, SelfContainedClip, write_selfcontained_
 from medvid.tasks.official import official_row, write_official_rows
 from schemas.errors import ConfigError
 from schemas.sample import Sample
+from schemas.source import TaskName
 from schemas.tables import FRAMES, VIDEOS, read_table
 
 _STEP = 1_000
@@ -85,6 +88,7 @@ def export_release(
                 counts=tuple(counts), splits=tuple(selection.splits), frames=writer.frame_files,
                 with_frames=with_frames, regions=writer.regions,
                 smaller=tuple(_stored_smaller(release)) if with_frames else (),
+                spacing=writer.spacing.bounds(),
             )  # fmt: skip
             (work / README_FILE).write_bytes(render_readme(facts))
             (work / FACTS_FILE).write_bytes(render_facts(facts))
@@ -131,6 +135,7 @@ class _Writer:
     Attributes:
         frame_files: Frame files written, -1 where frames are within shards.
         regions: Region pictures written.
+        spacing: Seconds between the pictures of trainers' rows.
     """
 
     def __init__(
@@ -142,6 +147,7 @@ class _Writer:
         self._frames = FrameList()
         self.frame_files = 0
         self.regions = 0
+        self.spacing = Spacing()
 
     def write(self, *, with_frames: bool) -> None:
         """Write all splits, and then the frames that their rows name."""
@@ -166,9 +172,9 @@ class _Writer:
         elif with_frames:
             self.frame_files = -1
 
-    def _samples(self, split: str) -> Iterator[Sample]:
+    def _samples(self, split: str, first: TaskName | None = None) -> Iterator[Sample]:
         total = self._selection.rows(split)
-        for done, sample in enumerate(self._selection.samples(self._reader, split), 1):
+        for done, sample in enumerate(self._selection.samples(self._reader, split, first), 1):
             yield sample
             if not done % _STEP or done == total:
                 self._heard(split, done, total)
@@ -189,16 +195,25 @@ class _Writer:
             )  # fmt: skip
 
     def _trainer(self, split: str, *, with_frames: bool) -> None:
+        # `datasets` takes the types of a file from its first block of rows: a block without any
+        # box would make later boxes an error, so a row with boxes opens the file.
+        first = TaskName.STG if self._settings.objects else None
+        stored_size = self._stored_size if with_frames else None
         with (self._work / f"{split}.jsonl").open("wb") as handle:
-            for sample in self._samples(split):
+            for sample in self._samples(split, first):
                 drawn = with_frames and sample.region_frame >= 0
                 if drawn:
                     write_region(self._reader, sample, self._work)
                     self.regions += 1
                 if with_frames:
                     self._frames.add(sample)
-                row = trainer_row(sample, media_paths(sample, drawn=drawn), self._settings)
+                self.spacing.add(sample)
+                paths = media_paths(sample, drawn=drawn)
+                row = trainer_row(sample, paths, self._settings, stored_size)
                 handle.write(orjson.dumps(row) + b"\n")
+
+    def _stored_size(self, sample: Sample, index: int) -> tuple[int, int]:
+        return jpeg_size(self._reader.frame(sample.source, sample.video_id, index))
 
     def _parquet(self, split: str, *, with_frames: bool) -> None:
         write_parquet_split(

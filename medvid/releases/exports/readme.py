@@ -31,6 +31,7 @@ class ExportFacts:
         with_frames: Whether the export holds frames.
         regions: Boxed frames drawn as files of their own.
         smaller: Sources whose frames are stored smaller than the original image.
+        spacing: Source, least and most mean seconds between the pictures of a clip (trainers).
     """
 
     settings: ExportSettings
@@ -41,6 +42,7 @@ class ExportFacts:
     with_frames: bool
     regions: int
     smaller: tuple[str, ...]
+    spacing: tuple[tuple[str, float, float], ...] = ()
 
 
 def render_facts(facts: ExportFacts) -> bytes:
@@ -59,6 +61,7 @@ def render_facts(facts: ExportFacts) -> bytes:
         "frames": facts.frames,
         "regions": facts.regions,
         "stored_smaller": list(facts.smaller),
+        "spacing_s": {source: [least, most] for source, least, most in facts.spacing},
     }  # fmt: skip
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
 
@@ -144,17 +147,45 @@ def _what_to_know(facts: ExportFacts) -> str:
             f"- Frames of {', '.join(facts.smaller)} are stored smaller than the original image: "
             "scale boxes by the ratio of the sizes before drawing or comparing them."
         )
-    trainers = (ExportFormat.MS_SWIFT, ExportFormat.LLAMAFACTORY)
-    if settings.format in trainers and facts.regions:
-        notes.append("- Frames under `regions/` show the box that a region question asks about.")
-    elif settings.format in trainers:
-        notes.append(
-            "- No picture shows the box of a region question: such rows lack what they ask about."
-        )
-    if settings.format in trainers and settings.media_style is MediaStyle.VIDEOS:
-        notes.append("- A clip is one `<video>` given as a list of pictures.")
+    if settings.format in (ExportFormat.MS_SWIFT, ExportFormat.LLAMAFACTORY):
+        notes.extend(_what_trainers_do(facts))
     if settings.map_label_captions:
         notes.append(
             "- Captions made from labels alone are written as `…_gpt`, though no model wrote them."
         )
     return "\n".join(notes)
+
+
+def _what_trainers_do(facts: ExportFacts) -> list[str]:
+    """What ms-swift and LLaMA-Factory make of the rows."""
+    settings, notes = facts.settings, []
+    if settings.objects and facts.with_frames:
+        notes.append(
+            "- Boxes of `objects` are in pixels of the pictures here, not of the original."
+        )
+    if facts.regions:
+        notes.append("- Frames under `regions/` show the box that a region question asks about.")
+    else:
+        notes.append(
+            "- No picture shows the box of a region question: such rows lack what they ask about."
+        )
+    if settings.media_style is MediaStyle.VIDEOS:
+        rate = (
+            "`FPS=1 swift sft …`"
+            if settings.format is ExportFormat.MS_SWIFT
+            else "`video_fps: 1.0`"
+        )
+        notes.append(
+            "- A clip is one `<video>` given as a list of pictures. The trainer takes them to be "
+            f"evenly apart, half a second unless told otherwise ({rate} for a second)."
+        )
+    else:
+        notes.append("- Rows do not tell a model at which second a picture was taken.")
+    if facts.spacing:
+        spans = "; ".join(f"{source} {_span(*span)}" for source, *span in facts.spacing)
+        notes.append(f"- Mean seconds between the pictures of a clip, least to most: {spans}.")
+    return notes
+
+
+def _span(least: float, most: float) -> str:
+    return f"{least:.2f}" if least == most else f"{least:.2f} to {most:.2f}"

@@ -11,6 +11,7 @@ from medvid.releases.exports.settings import ExportSettings
 from medvid.shards import ReleaseReader
 from schemas.errors import ConfigError
 from schemas.sample import Sample
+from schemas.source import TaskName
 from schemas.tables import SAMPLES, read_table
 
 SPLITS: Final = ("train", "val", "test")
@@ -88,9 +89,19 @@ class Selection:
         """Pairs of a split."""
         return self._frame.filter(pl.col("split") == split).height
 
-    def samples(self, reader: ReleaseReader, split: str) -> Iterator[Sample]:
-        """Yield the samples of a split in shard order."""
-        for sample_id in self._frame.filter(pl.col("split") == split)["sample_id"]:
+    def samples(
+        self, reader: ReleaseReader, split: str, first: TaskName | None = None
+    ) -> Iterator[Sample]:
+        """Yield the samples of a split in shard order.
+
+        Args:
+            reader: Reader of the release.
+            split: The split.
+            first: Task whose first sample comes before all others, where the split has one.
+        """
+        rows = self._frame.filter(pl.col("split") == split).with_row_index("row")
+        lead = rows.filter(pl.col("task").cast(pl.String) == (first or "")).head(1)
+        for sample_id in pl.concat([lead, rows.join(lead, on="row", how="anti")])["sample_id"]:
             yield reader.sample(sample_id)
 
     def clips(self, split: str) -> list[tuple[str, list[str]]]:

@@ -4,12 +4,14 @@ A clip is as many `<image>` as it has frames, which every version of both reads,
 that is a list of pictures: LLaMA-Factory reads it since June 2025, in ms-swift it depends on the
 model.
 Answers stay as the benchmark writes them. ms-swift can also be given boxes as `objects`, with
-`<bbox>` in their place: it then writes them in the form and scale the model was trained on.
+`<bbox>` in their place: it then writes them in the form and scale the model was trained on. It
+measures boxes against the picture it opens, so they are given in pixels of the stored picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from medvid.media import scale_xyxy
 from medvid.releases.exports.settings import ExportFormat, ExportSettings, MediaStyle
 from medvid.releases.sheets import frame_times
 from medvid.tasks.official.writing import require_no_token
@@ -21,18 +23,26 @@ BBOX: Final = "<bbox>"
 REF_OBJECT: Final = "<ref-object>"
 DATASET_INFO: Final = "dataset_info.json"
 
+StoredSize = Callable[[Sample, int], tuple[int, int]]
+"""Width and height in pixels of the written picture of a native frame of a sample."""
+
 _TAGS: Final = {
     "role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt",
 }  # fmt: skip
 
 
-def trainer_row(sample: Sample, paths: Sequence[str], settings: ExportSettings) -> dict[str, Any]:
+def trainer_row(
+    sample: Sample, paths: Sequence[str], settings: ExportSettings,
+    stored_size: StoredSize | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """A sample as a row of the trainer that the settings name.
 
     Args:
         sample: The sample.
         paths: Its frames in time order.
         settings: Format, and how frames and boxes are told of.
+        stored_size: Tells the size of written pictures; None where none are written, and boxes of
+            `objects` stay in pixels of the original image.
 
     Raises:
         SampleError: Question or answer hold a token that stands for something else.
@@ -57,12 +67,12 @@ def trainer_row(sample: Sample, paths: Sequence[str], settings: ExportSettings) 
         turns = [{"from": "human", "value": prompt}, {"from": "gpt", "value": answer}]
         return {"conversations": turns, **facts}
     if settings.objects:
-        answer, facts["objects"] = _objects(sample)
+        answer, facts["objects"] = _objects(sample, stored_size)
     turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     return {"messages": turns, **facts}
 
 
-def _objects(sample: Sample) -> tuple[str, dict[str, list[Any]]]:
+def _objects(sample: Sample, stored_size: StoredSize | None) -> tuple[str, dict[str, list[Any]]]:
     """An answer with placeholders for its boxes, and the boxes with the places of their pictures.
 
     Every row has the three lists, empty where it has no boxes, so that readers see one type.
@@ -74,7 +84,12 @@ def _objects(sample: Sample) -> tuple[str, dict[str, list[Any]]]:
     items = []
     for item in sample.target_value():
         place = min(range(len(tenths)), key=lambda at: abs(tenths[at] - round(item["time"] * 10)))
-        objects["bbox"].append(item["xyxy"])
+        xyxy = [float(edge) for edge in item["xyxy"]]
+        if stored_size is not None:
+            stored = stored_size(sample, sample.frame_index[place])
+            original = (sample.width or stored[0], sample.height or stored[1])
+            xyxy = [round(edge, 2) for edge in scale_xyxy(xyxy, original, stored)]
+        objects["bbox"].append(xyxy)
         objects["image_id"].append(place)
         items.append(f"{item['time']:.1f} seconds: {BBOX}")
     return " ".join(items), objects
