@@ -35,6 +35,8 @@ class PulledAnnotation(Model):
         senior: Whether the server marks it as ground truth.
         lead_time_s: Seconds it took, as the page counts them.
         results: What was drawn and chosen, as the page wrote it.
+        led: Whether the task came with labels filled in; None for what was pushed or pulled before
+            this was recorded.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -47,6 +49,7 @@ class PulledAnnotation(Model):
     senior: bool
     lead_time_s: float
     results: list[dict[str, Any]]
+    led: bool | None = None
 
     @property
     def version_id(self) -> str:

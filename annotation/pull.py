@@ -27,7 +27,7 @@ from annotation.client import LabelStudio
 from annotation.codec import decode_results
 from annotation.jobs import AnnotationTask
 from annotation.log import CorrectionLog
-from annotation.push import read_task
+from annotation.push import LED, read_task
 from schemas.correction import Correction, item_key
 from schemas.errors import CorrectionError
 
@@ -198,9 +198,15 @@ def _annotations(
             senior=bool(row.get("ground_truth")),
             lead_time_s=float(row.get("lead_time") or 0.0),
             results=row.get("result") or [],
+            led=_led(item["data"]),
         )
         for row in sorted(item["annotations"], key=lambda row: int(row["id"]))
     ]
+
+
+def _led(data: dict[str, Any]) -> bool | None:
+    said = data.get(LED)
+    return said if isinstance(said, bool) else None
 
 
 def _name(user: object, names: dict[int, str]) -> str:

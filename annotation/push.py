@@ -17,6 +17,9 @@ from schemas.hashing import canonical_json, content_key
 
 BATCH: Final = 100
 MAX_TITLE: Final = 50
+LED: Final = "led"
+"""Field of a task's data that says whether it came with labels filled in."""
+
 PAYLOAD: Final = "medvid"
 """Field of a task's data that carries the whole `AnnotationTask`, so that a pull needs no state."""
 
@@ -191,6 +194,7 @@ def _payload(task: AnnotationTask, *, show_predictions: bool) -> dict[str, Any]:
         "video_id": task.video_id,
         "task_key": task.task_key,
         "content_hash": task.content_hash,
+        LED: show_predictions,
         PAYLOAD: canonical_json(task).decode(),
     }
     results = encode_results(task) if show_predictions else []

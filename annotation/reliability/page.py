@@ -88,6 +88,11 @@ def _intake_rows(report: AgreementReport) -> list[tuple[str, int, str]]:
         ("skipped", counts.skipped, "passed on by the annotator"),
         ("unusable", counts.unusable, "with something drawn that means nothing; a pull names them"),
         ("repeated", counts.repeated, "older answers of one annotator to one clip"),
+        (
+            "led",
+            counts.passed_over,
+            "answers to filled-in clips, which were not asked for",
+        ),
         ("older versions", counts.older, "replaced when the answer was submitted again"),
     ]
 

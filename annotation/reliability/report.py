@@ -167,11 +167,14 @@ class AgreementReport(Model):
     jobs: tuple[JobAgreement, ...]
 
 
-def measure_agreement(annotations: Iterable[PulledAnnotation]) -> AgreementReport:
+def measure_agreement(
+    annotations: Iterable[PulledAnnotation], *, unled_only: bool = False
+) -> AgreementReport:
     """Hold the answers of several annotators to one clip against each other.
 
     Args:
         annotations: As archived, in any order; of several versions of one the newest counts.
+        unled_only: Leave out answers to tasks that came, or may have come, with labels filled in.
 
     Returns:
         The report; it does not depend on the order of the annotations. Its jobs are empty where
@@ -180,7 +183,7 @@ def measure_agreement(annotations: Iterable[PulledAnnotation]) -> AgreementRepor
     intake = Intake()
     jobs: dict[tuple[Job, str], dict[str, Tally]] = {}
     sizes: dict[tuple[Job, str], Counter[str]] = {}
-    for answers in gather_answers(annotations, intake):
+    for answers in gather_answers(annotations, intake, unled_only=unled_only):
         key = (answers.task.job, answers.task.source)
         _count(jobs.setdefault(key, {}), answers)
         sizes.setdefault(key, Counter()).update(tasks=1, answers=len(answers.judgements))

@@ -93,7 +93,10 @@ class Intake:
         repeated: Further answers of one annotator to one task; the newest counts.
         alone: Answers to tasks that nobody else answered.
         compared: Answers that were held against others.
-        unchanged: Those of them that left everything as it was shown.
+        unchanged: Those of them that left everything as the labels of the task were.
+        led: Those of them whose task came with labels filled in.
+        unled: Those of them whose task came without; of the rest it was not recorded.
+        passed_over: Left out where only answers without labels filled in are asked for.
     """
 
     annotations: int = 0
@@ -104,22 +107,31 @@ class Intake:
     alone: int = 0
     compared: int = 0
     unchanged: int = 0
+    led: int = 0
+    unled: int = 0
+    passed_over: int = 0
 
 
 def gather_answers(
-    annotations: Iterable[PulledAnnotation], intake: Intake | None = None
+    annotations: Iterable[PulledAnnotation],
+    intake: Intake | None = None,
+    *,
+    unled_only: bool = False,
 ) -> Iterator[Answers]:
     """Yield what can be compared, one clip and job at a time, in order of task keys.
 
     Args:
         annotations: As archived, in any order, earlier versions included.
         intake: Counts what is used and what is left out.
+        unled_only: Leave out answers to tasks that came, or may have come, with labels filled in.
     """
     counts = intake if intake is not None else Intake()
     groups: dict[tuple[str, tuple[int, ...], int], list[PulledAnnotation]] = defaultdict(list)
     for annotation in _newest(annotations, counts):
         if annotation.skipped:
             counts.skipped += 1
+        elif unled_only and annotation.led is not False:
+            counts.passed_over += 1
         else:
             task = annotation.task
             groups[task.task_key, task.frame_tick, task.end_tick].append(annotation)
@@ -142,7 +154,7 @@ def _newest(annotations: Iterable[PulledAnnotation], counts: Intake) -> Iterator
 
 def _answers(group: Sequence[PulledAnnotation], counts: Intake) -> Answers | None:
     """The newest answer of each annotator that means something; None where one alone answered."""
-    found: dict[str, tuple[AnnotationTask, Labelling]] = {}
+    found: dict[str, tuple[PulledAnnotation, Labelling]] = {}
     for annotation in sorted(group, key=lambda a: (a.when, a.annotation_id), reverse=True):
         if annotation.who in found:
             counts.repeated += 1
@@ -151,15 +163,17 @@ def _answers(group: Sequence[PulledAnnotation], counts: Intake) -> Answers | Non
         if labelling is None:
             counts.unusable += 1
         else:
-            found[annotation.who] = (annotation.task, labelling)
+            found[annotation.who] = (annotation, labelling)
     if len(found) < 2:
         counts.alone += len(found)
         return None
     unchanged = sum(not labelling.changed for _, labelling in found.values())
     counts.compared += len(found)
     counts.unchanged += unchanged
-    judgements = {who: judge(task, said.items) for who, (task, said) in sorted(found.items())}
-    return Answers(next(iter(found.values()))[0], judgements)
+    counts.led += sum(answer.led is True for answer, _ in found.values())
+    counts.unled += sum(answer.led is False for answer, _ in found.values())
+    judgements = {w: judge(answer.task, said.items) for w, (answer, said) in sorted(found.items())}
+    return Answers(next(iter(found.values()))[0].task, judgements)
 
 
 def read_labelling(annotation: PulledAnnotation) -> Labelling | None:

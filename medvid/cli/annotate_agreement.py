@@ -19,6 +19,9 @@ def agreement(
     output: Annotated[
         Path | None, typer.Option(help="Write the whole report as an offline page, e.g. page.html.")
     ] = None,
+    unled: Annotated[
+        bool, typer.Option("--unled", help="Only answers to tasks pushed with --hide-labels.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure agreement by job, label, annotator and pair of annotators.
@@ -31,7 +34,7 @@ def agreement(
             f"{home} holds no pulled annotations.", field="home",
             action="Run `medvid annotate pull` first, or name the folder it filled.",
         )  # fmt: skip
-    report = measure_agreement(Archive(home / "pulled"))
+    report = measure_agreement(Archive(home / "pulled"), unled_only=unled)
     if output is not None:
         write_document(output, render_agreement(report).encode(errors="replace"))
     if as_json:
@@ -53,9 +56,11 @@ def _print(report: AgreementReport) -> None:
         (counts.unusable, "unusable"),
         (counts.repeated, "followed by a newer answer of the same annotator"),
         (counts.older, "followed by a newer version"),
+        (counts.passed_over, "with labels filled in"),
     )  # fmt: skip
     said = "; ".join(f"{number:,} {what}" for number, what in left_out if number)
     console.print(
         f"{counted(counts.annotations, 'annotation')}, {counts.compared:,} compared, "
-        f"{counts.unchanged:,} of them as shown" + (f"; left out: {said}" if said else "")
+        f"{counts.unchanged:,} of them as the labels were, {counts.led:,} with labels filled in"
+        + (f"; left out: {said}" if said else "")
     )

@@ -14,6 +14,7 @@ import pytest
 
 import annotation.push
 from annotation.agreement import Policy, Rule
+from annotation.archive import Archive
 from annotation.client import LabelStudio
 from annotation.codec import encode_results
 from annotation.connection import open_server
@@ -260,6 +261,7 @@ def test_what_is_edited_again_or_deleted_on_the_server_keeps_the_log_true(
     host.ask("PATCH", f"/api/annotations/{made}", {"result": encode_results(task)})
     assert pull_corrections(host.client(), tmp_path, title="edited").corrections == 1
     there, back = CorrectionLog(tmp_path / "corrections")
+    assert {answer.led for answer in Archive(tmp_path / "pulled")} == {True}
     assert (there.before, there.after) == (back.after, back.before)
     host.ask("DELETE", f"/api/annotations/{made}")
     assert pull_corrections(host.client(), tmp_path, title="edited").corrections == 0
@@ -285,6 +287,7 @@ def test_two_annotators_without_labels_decide_by_majority(
     report = pull_corrections(host.client(), tmp_path, policy=policy, title="blind")
     assert (report.waiting, report.corrections) == (0, 2)
     assert {c.who for c in CorrectionLog(tmp_path / "corrections")} == {"admin+eve"}
+    assert {answer.led for answer in Archive(tmp_path / "pulled")} == {False}
 
 
 def test_a_killed_push_goes_on_and_sends_nothing_twice(

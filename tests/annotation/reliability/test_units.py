@@ -174,6 +174,23 @@ def test_every_annotation_is_counted_once(make_task: MakeTask, make_answer: Make
     assert said["bob"]["phase"].spans == {"cut": [(100, 140)]}
 
 
+def test_answers_to_filled_in_tasks_can_be_left_out(
+    make_task: MakeTask, make_answer: MakeAnswer
+) -> None:
+    task, lone = (make_task(Job.TIMELINE, [_phase(100, 150)], number=n) for n in (1, 2))
+    answers = [
+        make_answer(task, "ada", led=False), make_answer(task, "bob", led=False),
+        make_answer(task, "cai", led=True), make_answer(task, "dan"),
+        make_answer(lone, "ada", led=False), make_answer(lone, "bob", led=True),
+    ]  # fmt: skip
+    every, unled = Intake(), Intake()
+    assert len(list(gather_answers(answers, every))) == 2
+    assert (every.compared, every.led, every.unled, every.passed_over) == (6, 2, 3, 0)
+    (found,) = gather_answers(answers, unled, unled_only=True)
+    assert list(found.judgements) == ["ada", "bob"]
+    assert (unled.compared, unled.unled, unled.alone, unled.passed_over) == (2, 2, 1, 3)
+
+
 def test_clips_of_other_frames_are_not_held_against_each_other(
     make_task: MakeTask, make_answer: MakeAnswer
 ) -> None:
