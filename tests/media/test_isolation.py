@@ -284,7 +284,7 @@ def is_loaded(module: str) -> bool:
 
 
 def test_modules_are_loaded_ahead_of_the_first_call() -> None:
-    module = "colorsys"
+    module = "pyclbr"
     assert not run_isolated(is_loaded, module, timeout_s=LIMIT_S)
     load_ahead("no.such.module", module)
     deadline = time.monotonic() + LIMIT_S
