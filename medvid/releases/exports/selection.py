@@ -100,7 +100,7 @@ class Selection:
             first: Task whose first sample comes before all others, where the split has one.
         """
         rows = self._frame.filter(pl.col("split") == split).with_row_index("row")
-        lead = rows.filter(pl.col("task").cast(pl.String) == (first or "")).head(1)
+        lead = rows.filter(pl.col("task").cast(pl.String) == str(first or "")).head(1)
         for sample_id in pl.concat([lead, rows.join(lead, on="row", how="anti")])["sample_id"]:
             yield reader.sample(sample_id)
 

@@ -197,11 +197,69 @@ def test_ms_swift_boxes_as_objects_name_their_picture(release: Path, tmp_path: P
                 assert answer == sample.answer
                 continue
             target = sample.target_value()
-            assert objects["bbox"] == [item["xyxy"] for item in target]
+            scale_x, scale_y = 64 / sample.width, 48 / sample.height
+            for item, xyxy in zip(target, objects["bbox"], strict=True):
+                x1, y1, x2, y2 = item["xyxy"]
+                expected = (x1 * scale_x, y1 * scale_y, x2 * scale_x, y2 * scale_y)
+                assert xyxy == pytest.approx(expected, abs=0.01)
             second = sample.tick_rate_den / sample.tick_rate_num
             for item, place in zip(target, objects["image_id"], strict=True):
                 time = (sample.frame_tick[place] - sample.frame_tick[0]) * second
                 assert abs(time - item["time"]) <= 0.051
+
+
+def test_boxes_stay_in_the_original_size_where_no_picture_is_written(
+    release: Path, tmp_path: Path
+) -> None:
+    chosen = settings(ExportFormat.MS_SWIFT, objects=True, frames=False, tasks=(TaskName.STG,))
+    export_release(release, tmp_path / "out", chosen)
+    rows = [row for path in (tmp_path / "out").glob("*.jsonl") for row in lines(path)]
+    with ReleaseReader(release) as reader:
+        for row in rows:
+            target = reader.sample(row["sample_id"]).target_value()
+            assert row["objects"]["bbox"] == [item["xyxy"] for item in target]
+    assert "pixels of the pictures here" not in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_row_with_boxes_opens_every_file_that_has_one(release: Path, tmp_path: Path) -> None:
+    plain, boxed = settings(ExportFormat.MS_SWIFT), settings(ExportFormat.MS_SWIFT, objects=True)
+    export_release(release, tmp_path / "plain", plain)
+    summary = export_release(release, tmp_path / "boxed", boxed)
+    moved = 0
+    for split in summary.pairs:
+        before = [row["sample_id"] for row in lines(tmp_path / "plain" / f"{split}.jsonl")]
+        rows = lines(tmp_path / "boxed" / f"{split}.jsonl")
+        after = [row["sample_id"] for row in rows]
+        boxed_rows = [row["objects"]["bbox"] for row in rows if row["objects"]["bbox"]]
+        assert not boxed_rows or rows[0]["objects"]["bbox"]
+        assert sorted(after) == sorted(before)
+        assert after[1:] == [name for name in before if name != after[0]]
+        moved += after != before
+    assert moved
+
+
+@pytest.mark.parametrize("form", [ExportFormat.MS_SWIFT, ExportFormat.LLAMAFACTORY])
+def test_the_readme_says_how_far_apart_pictures_lie(
+    release: Path, tmp_path: Path, form: ExportFormat
+) -> None:
+    export_release(release, tmp_path / "out", settings(form, media=MediaStyle.VIDEOS))
+    spacing = json.loads((tmp_path / "out" / "export.json").read_text())["spacing_s"]
+    found: dict[str, list[float]] = {}
+    with ReleaseReader(release) as reader:
+        for sample in reader.samples():
+            ticks, rate = sample.frame_tick, sample.tick_rate_num / sample.tick_rate_den
+            if len(ticks) > 1:
+                mean = (ticks[-1] - ticks[0]) / rate / (len(ticks) - 1)
+                found.setdefault(sample.source, []).append(mean)
+    assert set(spacing) == set(found)
+    for source, means in found.items():
+        assert spacing[source] == pytest.approx([min(means), max(means)], abs=0.0051)
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert ("FPS=1" in readme, "video_fps" in readme) == (
+        form is ExportFormat.MS_SWIFT, form is ExportFormat.LLAMAFACTORY,
+    )  # fmt: skip
+    source, (least, most) = max(spacing.items(), key=lambda item: item[1][1] - item[1][0])
+    assert f"{source} {least:.2f} to {most:.2f}" in readme
 
 
 def test_selfcontained_shards_hold_each_clip_once_with_all_pairs(
