@@ -4,9 +4,7 @@ They pin what the pipeline pins otherwise, so they live in an environment of the
 `requirements/readers.txt`; MEDVID_READERS names its Python.
 """
 
-import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from medvid.releases.croissant_records import TABLES
 from medvid.releases.exports import ExportFormat, ExportSettings, export_release
 from medvid.shards import ReleaseReader
 from schemas.tables import read_table
+from tests.releases.exports.exported import said_elsewhere
 
 pytestmark = pytest.mark.skipif(
     "MEDVID_READERS" not in os.environ, reason="MEDVID_READERS names no Python"
@@ -52,17 +51,8 @@ print(json.dumps(found))
 
 
 def read(script: str, argument: Path, home: Path) -> Any:
-    """What a script says in the readers' environment, without any network."""
-    environment = {
-        "HOME": str(home), "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"],
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "DO_NOT_TRACK": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        [os.environ["MEDVID_READERS"], "-c", script, str(argument)],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What a script says in the readers' environment."""
+    return said_elsewhere("MEDVID_READERS", script, argument, home)
 
 
 @pytest.mark.parametrize("frames", [False, True])
