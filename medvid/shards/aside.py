@@ -8,7 +8,7 @@ from typing import Final, Self
 from schemas.errors import ShardError
 
 _MARK: Final = ".partial-"
-_FULL: Final = "Free space on the disk, and run the build again: what is finished is kept."
+_FULL: Final = "Free space on the disk, and run this again: what is finished is kept."
 _COUNTER = itertools.count()
 
 
