@@ -175,8 +175,10 @@ def _shard_rows(units: dict[str, Unit], workspace: Workspace, prefix: str) -> pl
 def _write_tables(staging: Staging, assembly: Assembly, workspace: Workspace, tally: Tally) -> None:
     large = _shard_rows(assembly.large, workspace, "")
     standard = _shard_rows(assembly.standard, workspace, "standard_")
-    places = large.join(standard, on="sample_id", how="left")
-    samples = assembly.samples.join(places, on="sample_id")
+    # In the order of the shards, which is that of the table: it then need not be sorted.
+    places = large.join(standard, on="sample_id", how="left", maintain_order="left")
+    columns = [name for name in SAMPLES.names if name in assembly.samples.columns]
+    samples = places.join(assembly.samples.select(columns), on="sample_id", maintain_order="left")
     staging.write("index/samples.parquet", table_bytes(samples.to_arrow(), SAMPLES))
     frames = _frames(assembly, workspace).to_arrow()
     staging.write("index/frames.parquet", table_bytes(frames, FRAMES))

@@ -268,11 +268,17 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     plain = pa.table({field.name: _plain(table.column(field.name), field) for field in schema})
     _refuse_nulls(plain, schema, name)
     _refuse_twins(plain, schema, name)
-    sort_by = schema.metadata[_SORT_KEY].decode().split(",")
-    ordered = plain.sort_by([(column, "ascending") for column in sort_by]).combine_chunks()
+    ordered = _sorted(plain, schema.metadata[_SORT_KEY].decode().split(",")).combine_chunks()
     return pa.Table.from_arrays(
         [_encoded(ordered.column(field.name), field) for field in schema], schema=schema
     )
+
+
+def _sorted(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Rows in ascending order of columns; a table that is in it already is not copied."""
+    order = pc.sort_indices(table, sort_keys=[(column, "ascending") for column in columns])
+    numbers = order.to_numpy()
+    return table if (numbers[1:] > numbers[:-1]).all() else table.take(order)
 
 
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:

@@ -84,7 +84,7 @@ class Workspace:
 
     def folder(self, stage: str, key: str) -> Path:
         """Folder of a finished unit."""
-        return self.root / "store" / stage / key
+        return Path(f"{self.root}/store/{stage}/{key}")
 
     def finished(self, keys: list[str]) -> dict[str, UnitRecord]:
         """Units in the ledger whose outputs are still there with the right size."""
@@ -116,10 +116,12 @@ class Workspace:
         return record
 
     def _is_intact(self, record: UnitRecord) -> bool:
-        folder = self.folder(record.stage, record.key)
+        # Thousands a build: text costs a fifth of what paths do.
+        folder = f"{self.root}/store/{record.stage}/{record.key}"
         try:
             return all(
-                (folder / name).stat().st_size == size for name, size in record.files.items()
+                os.stat(f"{folder}/{name}").st_size == size  # noqa: PTH116
+                for name, size in record.files.items()
             )
         except FileNotFoundError:
             return False
