@@ -1,8 +1,10 @@
 """Count what a release holds."""
 
+import platform
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
@@ -23,8 +25,20 @@ from medvid.releases.workspace import Workspace
 from medvid.splits import parted_components
 from schemas.timeline import rate_text
 
+SHAPING_PACKAGES = (
+    "av", "numpy", "opencv-python-headless", "orjson", "pillow", "polars", "pyarrow", "pydantic",
+    "simplejpeg", "matplotlib", "jinja2",
+)  # fmt: skip
+"""Packages whose version can change a byte of a release."""
+
 _OF_CLIPS = ("rate_num", "rate_den", "clip_start", "clip_end", "tick_rate_num", "tick_rate_den")
 FOLDERS = ("media", "large", "standard", "standard-selfcontained", "index")
+
+
+def shaping_versions() -> dict[str, str]:
+    """Versions of the code and of the packages that can change a byte."""
+    own = {"medvidbench": version("medvidbench"), "python": platform.python_version()}
+    return own | {name: version(name) for name in SHAPING_PACKAGES}
 
 
 def gather_facts(
@@ -36,7 +50,7 @@ def gather_facts(
     sheets: Sequence[ContactSheet],
     workspace: Workspace,
 ) -> ReleaseFacts:
-    """Put a release in numbers, before it is sealed."""
+    """Put a release in numbers, before it is sealed; `folder_facts` adds those of its files."""
     samples = assembly.samples
     clips = samples.select("clip_id", *_OF_CLIPS).unique("clip_id", keep="any")
     return ReleaseFacts(
@@ -52,8 +66,6 @@ def gather_facts(
         answer_words=tuple(samples["answer_words"].sort().to_list()),
         labels=_labels(samples),
         quarantine=_quarantine(tally),
-        shards={name: len(list((root / name).glob("*.tar"))) for name in FOLDERS},
-        bytes={name: _bytes(root / name) for name in FOLDERS},
         frames=pl.scan_parquet(root / "index" / "frames.parquet").select(pl.len()).collect().item(),
         storage=measure_storage(assembly, samples, workspace),
         sheets=tuple(sheets),
@@ -64,6 +76,14 @@ def gather_facts(
         unlisted=assembly.assignment.unlisted,
         media_edges=len(assembly.edges),
     )
+
+
+def folder_facts(root: Path) -> dict[str, dict[str, int]]:
+    """Fields of `ReleaseFacts` that say how many tars and bytes each folder holds."""
+    return {
+        "shards": {name: len(list((root / name).glob("*.tar"))) for name in FOLDERS},
+        "bytes": {name: _bytes(root / name) for name in FOLDERS},
+    }
 
 
 def _clip_seconds(clips: pl.DataFrame) -> tuple[float, ...]:

@@ -4,18 +4,17 @@ import getpass
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import polars as pl
 import pyarrow as pa
 
 from flows.assembly import Assembly, media_index
-from flows.facts import gather_facts
+from flows.facts import folder_facts, gather_facts, shaping_versions
 from flows.shard_stages import (
     SHARD_CODE,
     SHARD_FILE,
@@ -29,6 +28,7 @@ from flows.tables import INDEX_FILE, MEDIA_INDEX
 from medvid.releases.card import render_card
 from medvid.releases.config import BuildConfig
 from medvid.releases.croissant import render_croissant
+from medvid.releases.facts import ReleaseFacts
 from medvid.releases.gc import record_use
 from medvid.releases.keys import code_key
 from medvid.releases.publish import RUN_FILE, Published, Staging, manifest_hash, read_manifest
@@ -53,11 +53,7 @@ from schemas.tables import (
     table_of,
 )
 
-SHAPING_PACKAGES = (
-    "av", "numpy", "opencv-python-headless", "orjson", "pillow", "polars", "pyarrow", "pydantic",
-    "simplejpeg", "matplotlib", "jinja2",
-)  # fmt: skip
-"""Packages whose version can change a byte of a release."""
+T = TypeVar("T")
 
 ALL_CODE = ("schemas", "converters", "data_cards", "annotation", "medvid", "flows")
 
@@ -86,12 +82,19 @@ def publish(
     """
     staging = Staging(config.output)
     try:
-        _index(staging, assembly, workspace, tally, execute, progress)
+        _link_shards(staging, assembly, workspace)
+
+        def write() -> ReleaseFacts:
+            _write_tables(staging, assembly, workspace, tally)
+            _write_proof(staging, assembly)
+            record = build_record(config, states, assembly, tally.corrections_head)
+            staging.write("build.json", record)
+            return _facts(staging, config, assembly, tally, workspace)
+
+        facts = _beside_energon(write, staging, assembly, workspace, execute, progress)
         started = time.monotonic()
         progress.start("publish", 1, 0)
-        _write_proof(staging, assembly)
-        staging.write("build.json", build_record(config, states, assembly, tally.corrections_head))
-        _describe(staging, config, assembly, tally, workspace)
+        _describe(staging, config, facts)
         sha256 = staging.seal()
         record_use(workspace, staging.root, config.output, sha256)
         changed = sha256 != manifest_hash(config.output)
@@ -123,22 +126,22 @@ def _require_sound(root: Path, progress: Progress) -> None:
         )
 
 
-def _index(
+def _beside_energon(
+    write: Callable[[], T],
     staging: Staging,
     assembly: Assembly,
     workspace: Workspace,
-    tally: Tally,
     execute: Executor,
     progress: Progress,
-) -> None:
-    """Link the shards, and write the tables while other processes write Energon's index."""
-    _link_shards(staging, assembly, workspace)
+) -> T:
+    """Write tables and documents here while another process writes Energon's index."""
     units = _plan_energon(assembly, workspace)
     with ThreadPoolExecutor(1, thread_name_prefix="tables") as pool:
-        tables = pool.submit(_write_tables, staging, assembly, workspace, tally)
+        written = pool.submit(write)
         done = run_stage(workspace, "energon", list(units.values()), execute, progress)
-        tables.result()
+        result = written.result()
     _link_energon(staging, units, done, workspace)
+    return result
 
 
 def _link_shards(staging: Staging, assembly: Assembly, workspace: Workspace) -> None:
@@ -344,24 +347,22 @@ def _origin(assembly: Assembly) -> str | None:
     return parent.manifest_sha256 if supplemented else parent.origin
 
 
-def shaping_versions() -> dict[str, str]:
-    """Versions of the code and of the packages that can change a byte."""
-    own = {"medvidbench": version("medvidbench"), "python": platform.python_version()}
-    return own | {name: version(name) for name in SHAPING_PACKAGES}
-
-
-def _describe(
+def _facts(
     staging: Staging,
     config: BuildConfig,
     assembly: Assembly,
     tally: Tally,
     workspace: Workspace,
-) -> None:
+) -> ReleaseFacts:
     with ReleaseReader(staging.root) as reader:
         sheets = release_sheets(reader) if config.media.mode == "frames" else ()
-    facts = gather_facts(
+    return gather_facts(
         config, assembly, tally, staging.root, shaping_versions(), sheets, workspace
     )
+
+
+def _describe(staging: Staging, config: BuildConfig, facts: ReleaseFacts) -> None:
+    facts = facts.model_copy(update=folder_facts(staging.root))
     staging.write("report.html", render_report(facts))
     staging.write("README.md", render_card(facts))
     files = staging.hashes()
