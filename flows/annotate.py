@@ -250,11 +250,26 @@ def _places(marks: Sequence[Mark]) -> dict[str, str]:
     """Where to look, in the page's own count: a question names seconds of the clip."""
     places: dict[str, list[str]] = {}
     for mark in marks:
-        spans = [mark.frames] if mark.frames else [(frame, frame) for frame in sorted(mark.boxes)]
+        spans = [mark.frames] if mark.frames else _runs(sorted(mark.boxes))
         kind = "frames" if mark.frames else "box on frame"
         words = [f"{a}" if a == b else f"{a}-{b}" for a, b in spans]
         places.setdefault(f"{mark.label}, {kind}", []).extend(words)
     return {what: ", ".join(words) for what, words in places.items()}
+
+
+def _runs(frames: Sequence[int]) -> list[tuple[int, int]]:
+    """Frames in order as first and last of those that follow each other.
+
+    >>> _runs([3, 4, 5, 9])
+    [(3, 5), (9, 9)]
+    """
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame - 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
 
 
 def _marks(task: AnnotationTask, spoken: Sequence[Spoken]) -> Iterator[Mark]:

@@ -208,12 +208,13 @@ class ItemMaker:
         if caption.scope == "event":
             yield Spoken(ASKED, (caption.start, caption.end))
         elif caption.scope == "region":
-            track = caption.subject.rpartition(":")[0].rpartition(":")[0]
+            named = caption.subject.rpartition(":")[0].rpartition(":")[0]
+            seen = set(self.sample.frame_tick)
             boxes = {
                 box.tick: box.xyxy
                 for box in self.annotation.boxes
-                if box.track == track and box.label == caption.label
-                and caption.start <= box.tick < caption.end
+                if (box.track or box.label) == named and box.label == caption.label
+                and caption.start <= box.tick < caption.end and box.tick in seen
             }  # fmt: skip
             yield Spoken(ASKED, boxes=boxes)
 

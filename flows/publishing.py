@@ -100,13 +100,12 @@ def publish(
         changed = sha256 != manifest_hash(config.output)
         if changed:
             staging.write(RUN_FILE, _run_record(config, staging, seconds))
-            progress.finish("publish", time.monotonic() - started)
+        progress.finish("publish", time.monotonic() - started)
+        if changed:
             _require_sound(staging.root, progress)
-            started = time.monotonic()
             staging.swap_in()
     finally:
         staging.discard()
-    progress.finish("publish", time.monotonic() - started)
     size = sum(item["size"] for item in read_manifest(config.output).values())
     return Published(config.output, sha256, changed, size)
 
