@@ -75,16 +75,21 @@ def _report(
     console.print(
         f"{source}: {counted(len(annotations), 'video')} converted, {len(failures):,} failed"
     )
-    print_table(
-        "native records in", ["record", "count"], [list(i) for i in sorted(records.items())]
-    )
+    _print_tables(records, made, issues)
+    _print_examples([(a.video.video_id, i) for a in annotations for i in a.issues])
+    for failure in failures[:SHOWN]:
+        console.print(f"{failure['video_id']}: {failure['problem']}", markup=False)
+
+
+def _print_tables(
+    records: Counter[str], made: dict[str, int], issues: Counter[tuple[str, str, str]]
+) -> None:
+    counts: list[list[object]] = [list(item) for item in sorted(records.items())]
+    print_table("native records in", ["record", "count"], counts)
     print_table("made", ["what", "count"], [list(item) for item in made.items()])
     if issues:
         found: list[list[object]] = [[*key, count] for key, count in sorted(issues.items())]
         print_table("issues", ["what was done", "record", "reason", "records"], found)
-        _print_examples([(a.video.video_id, i) for a in annotations for i in a.issues])
-    for failure in failures[:SHOWN]:
-        console.print(f"{failure['video_id']}: {failure['problem']}", markup=False)
 
 
 def _print_examples(issues: list[tuple[str, Issue]]) -> None:
